@@ -1,0 +1,60 @@
+"""Library-wide choices: the float type that new layers compute in, and the backend's name."""
+
+import contextvars
+import os
+
+FLOAT_TYPES = ("float32", "float64")
+BACKENDS = ("numpy", "numba", "cupy")
+
+_floatx = "float32"
+_backend: str | None = None
+# A `with use_backend(...)` block holds for its own thread and task only.
+_backend_here: contextvars.ContextVar[str | None] = contextvars.ContextVar("tinynet_backend", default=None)
+
+
+def floatx() -> str:
+    """Return the name of the float type that layers take when they are built: "float32" or "float64"."""
+    return _floatx
+
+
+def set_floatx(name: str) -> None:
+    """Choose the float type of layers built from now on; layers that are built keep theirs.
+
+    Raises
+    ------
+    ValueError
+        If `name` is neither "float32" nor "float64".
+    """
+    global _floatx
+    if name not in FLOAT_TYPES:
+        raise ValueError(f"set_floatx knows {', '.join(FLOAT_TYPES)}. Received: {name!r}")
+    _floatx = name
+
+
+def check_backend(name: str) -> str:
+    """Return `name` if it is a backend's, else raise a ValueError that lists them."""
+    if name not in BACKENDS:
+        raise ValueError(f"Unknown backend; the backends are {', '.join(BACKENDS)}. Received: {name!r}")
+    return name
+
+
+def backend() -> str | None:
+    """Return the chosen backend's name, or None where nobody chose: use_backend, then set_backend, then TINYNET_BACKEND."""
+    name = _backend_here.get() or _backend or os.environ.get("TINYNET_BACKEND")
+    return check_backend(name) if name else None
+
+
+def choose_backend(name: str) -> None:
+    """Set the backend of the process; see :func:`tinynet.backends.set_backend`."""
+    global _backend
+    _backend = check_backend(name)
+
+
+def choose_backend_here(name: str) -> contextvars.Token:
+    """Set the backend of this thread until the token is given back to :func:`leave_backend_here`."""
+    return _backend_here.set(check_backend(name))
+
+
+def leave_backend_here(token: contextvars.Token) -> None:
+    """End what :func:`choose_backend_here` began."""
+    _backend_here.reset(token)
