@@ -37,9 +37,7 @@ if TYPE_CHECKING:
     from tinynet.models import Sequential
     from tinynet.random import set_seed
 
-_MODULES = (
-    "activations callbacks data datasets initializers keras layers losses metrics nn optimizers plotting schedules"
-).split()
+_MODULES = ["activations", "callbacks", "data", "datasets", "initializers", "keras", "layers", "losses", "metrics", "nn", "optimizers", "plotting", "schedules"]
 _NAMES = {
     "Sequential": "tinynet.models",
     "gradcheck": "tinynet.gradient_check",
