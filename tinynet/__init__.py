@@ -37,7 +37,10 @@ if TYPE_CHECKING:
     from tinynet.models import Sequential
     from tinynet.random import set_seed
 
-_MODULES = ["activations", "callbacks", "data", "datasets", "initializers", "keras", "layers", "losses", "metrics", "nn", "optimizers", "plotting", "schedules"]
+_MODULES = {
+    "activations", "callbacks", "data", "datasets", "initializers", "keras", "layers", "losses", "metrics", "nn",
+    "optimizers", "plotting", "schedules",
+}
 _NAMES = {
     "Sequential": "tinynet.models",
     "gradcheck": "tinynet.gradient_check",

@@ -39,7 +39,7 @@ def check_backend(name: str) -> str:
 
 
 def backend() -> str | None:
-    """Return the chosen backend's name, or None where nobody chose: use_backend, then set_backend, then TINYNET_BACKEND."""
+    """Return the backend that use_backend, set_backend or TINYNET_BACKEND names, in this order, or None."""
     name = _backend_here.get() or _backend or os.environ.get("TINYNET_BACKEND")
     return check_backend(name) if name else None
 

@@ -1,0 +1,68 @@
+"""Update rules in one pass over flat arrays. Constants are cast to the arrays' own type, or float64 would creep in."""
+
+import math
+
+from tinynet.backends.numba.jit import jit
+
+
+@jit
+def sgd(value, grad, rate) -> None:
+    """Equals numpy.optim.sgd."""
+    r = value.dtype.type(rate)
+    for i in range(value.size):
+        value[i] -= r * grad[i]
+
+
+@jit
+def momentum(value, grad, velocity, rate, friction, nesterov) -> None:
+    """Equals numpy.optim.momentum."""
+    r, f = value.dtype.type(rate), value.dtype.type(friction)
+    for i in range(value.size):
+        velocity[i] = f * velocity[i] - r * grad[i]
+        value[i] += f * velocity[i] - r * grad[i] if nesterov else velocity[i]
+
+
+@jit
+def adam(value, grad, mean, square, rate, beta_1, beta_2, epsilon, decay) -> None:
+    """Equals numpy.optim.adam."""
+    r, e, d = value.dtype.type(rate), value.dtype.type(epsilon), value.dtype.type(decay)
+    a, b = value.dtype.type(1 - beta_1), value.dtype.type(1 - beta_2)
+    for i in range(value.size):
+        mean[i] += a * (grad[i] - mean[i])
+        square[i] += b * (grad[i] * grad[i] - square[i])
+        value[i] -= d * value[i] + r * mean[i] / (math.sqrt(square[i]) + e)
+
+
+@jit
+def rmsprop(value, grad, square, rate, rho, epsilon) -> None:
+    """Equals numpy.optim.rmsprop."""
+    r, e, a = value.dtype.type(rate), value.dtype.type(epsilon), value.dtype.type(1 - rho)
+    for i in range(value.size):
+        square[i] += a * (grad[i] * grad[i] - square[i])
+        value[i] -= r * grad[i] / math.sqrt(square[i] + e)
+
+
+@jit
+def adagrad(value, grad, total, rate, epsilon) -> None:
+    """Equals numpy.optim.adagrad."""
+    r, e = value.dtype.type(rate), value.dtype.type(epsilon)
+    for i in range(value.size):
+        total[i] += grad[i] * grad[i]
+        value[i] -= r * grad[i] / math.sqrt(total[i] + e)
+
+
+@jit
+def squared_norm(grad) -> float:
+    """Equals numpy.optim.squared_norm."""
+    total = 0.0
+    for i in range(grad.size):
+        total += grad[i] * grad[i]
+    return total
+
+
+@jit
+def scale(grad, factor) -> None:
+    """Equals numpy.optim.scale."""
+    f = grad.dtype.type(factor)
+    for i in range(grad.size):
+        grad[i] *= f

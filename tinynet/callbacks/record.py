@@ -1,0 +1,101 @@
+"""Callbacks that write a training down: as a table, or as curves."""
+
+import csv
+import os
+
+from tinynet import plotting
+from tinynet.callbacks.base import Callback
+from tinynet.errors import explain_keywords
+
+
+class CSVLogger(Callback):
+    """Write a row an epoch: the epoch, and every number of its logs.
+
+    Parameters
+    ----------
+    filename : path
+        The file.
+    separator : str
+        Between columns.
+    append : bool
+        Whether to go on with a file that is there; else it is written anew.
+    """
+
+    @explain_keywords
+    def __init__(self, filename: str | os.PathLike, separator: str = ",", append: bool = False):
+        self.filename = filename
+        self.separator = separator
+        self.append = append
+
+    def on_train_begin(self, logs=None):
+        self._columns = None
+        if self.append and os.path.exists(self.filename) and os.path.getsize(self.filename):
+            with open(self.filename, newline="") as file:
+                self._columns = next(csv.reader(file, delimiter=self.separator))
+        self._mode = "a" if self._columns else "w"
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {"epoch": epoch} | logs
+        # Closed after each row, so that a killed training leaves all of its epochs.
+        with open(self.filename, self._mode, newline="") as file:
+            if self._columns is None:
+                self._columns = list(row)
+                csv.writer(file, delimiter=self.separator).writerow(self._columns)
+            csv.writer(file, delimiter=self.separator).writerow([row.get(column, "") for column in self._columns])
+        self._mode = "a"
+
+
+class PlotTraining(Callback):
+    """Draw loss and accuracy as training goes on: live in a notebook, elsewhere into a file at the end.
+
+    Source: the display of the codelab "TensorFlow, Keras and deep learning, without a PhD".
+
+    Parameters
+    ----------
+    sample_rate : int
+        The training curves have a point every so many batches; validation has one an epoch.
+    zoom : float
+        How closely the good end of the axes is looked at.
+    path : path, optional
+        The file; None writes none.
+    """
+
+    @explain_keywords
+    def __init__(self, sample_rate: int = 10, zoom: float = 1, path: str | os.PathLike | None = "training.png"):
+        if sample_rate < 1:
+            raise ValueError(f"PlotTraining: sample_rate must be at least 1. Received: {sample_rate!r}")
+        self.sample_rate = sample_rate
+        self.zoom = zoom
+        self.path = path
+
+    def on_train_begin(self, logs=None):
+        self._step = 0
+        self._training: dict[str, list[float]] = {"step": [], "loss": [], "accuracy": []}
+        self._validation: dict[str, list[float]] = {"step": [], "loss": [], "accuracy": []}
+        self._handle = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self._step % self.sample_rate == 0:
+            self._note(self._training, logs, "")
+        self._step += 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        if "val_loss" in logs:
+            self._note(self._validation, logs, "val_")
+        if plotting.in_notebook():
+            self._handle = plotting.show_live(self._draw(), self._handle)
+
+    def on_train_end(self, logs=None):
+        if self.path is not None and not plotting.in_notebook():
+            plotting.save(self._draw(), self.path)
+
+    def _note(self, curves, logs, prefix) -> None:
+        curves["step"].append(self._step)
+        for name in ("loss", "accuracy"):
+            if prefix + name in logs:
+                curves[name].append(logs[prefix + name])
+
+    def _draw(self):
+        training, validation = self._training, self._validation
+        return plotting.live_curves(training["step"], training["loss"], training["accuracy"], validation["step"],
+                                    validation["loss"], validation["accuracy"], zoom=self.zoom)

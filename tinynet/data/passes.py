@@ -1,0 +1,74 @@
+"""What happens during one pass over a dataset: shuffling tickets, fetching elements, working ahead."""
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tinynet.data.elements import Element
+
+DRAWS = 1024
+WORTH_A_THREAD = 1e-4  # seconds a call: below, starting threads costs more than they save
+
+
+def shuffled(tickets: Iterator[Any], buffer_size: int, generator: np.random.Generator) -> Iterator[Any]:
+    """Yield a random place of the buffer and put the next ticket there; at the end, the rest in random order."""
+    buffer = list(itertools.islice(tickets, buffer_size))
+    for ticket, place in zip(tickets, _places(len(buffer), generator), strict=False):
+        yield buffer[place]
+        buffer[place] = ticket
+    for place in generator.permutation(len(buffer)).tolist():
+        yield buffer[place]
+
+
+def _places(n: int, generator: np.random.Generator) -> Iterator[int]:
+    # Many numbers from one call: a call costs twenty times as much as a number.
+    while True:
+        yield from generator.integers(n, size=DRAWS).tolist()
+
+
+def itself(element: Element) -> Element:
+    """Fetch nothing: for datasets whose tickets are the elements themselves."""
+    return element
+
+
+def fetch_all(fetch: Callable[[Any], Element], tickets: list[Any], threads: int) -> list[Element]:
+    """Fetch each ticket's element, in order; if that takes long, each thread takes one stretch of the tickets."""
+    start = time.perf_counter()
+    elements = [fetch(tickets[0])]
+    rest = tickets[1:]
+    threads = min(threads, len(rest))
+    if threads <= 1 or time.perf_counter() - start < WORTH_A_THREAD:
+        return elements + [fetch(ticket) for ticket in rest]
+    from concurrent.futures import ThreadPoolExecutor
+
+    stretch = -(-len(rest) // threads)
+    stretches = [rest[i : i + stretch] for i in range(0, len(rest), stretch)]
+    # A pool for each batch: threads that outlive it would be missing after a fork, and waited for in vain.
+    with ThreadPoolExecutor(threads) as pool:
+        for part in pool.map(lambda part: [fetch(ticket) for ticket in part], stretches):
+            elements += part
+    return elements
+
+
+def run_ahead(fetch: Callable[[Any], Element], tickets: Iterator[Any], depth: int) -> Iterator[Element]:
+    """Yield each ticket's element in order, `depth` of them under way in a thread.
+
+    Tickets are taken in the consumer's thread, a fixed number ahead, so that shuffling stays reproducible.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool = ThreadPoolExecutor(1, "tinynet-prefetch")
+    under_way = deque()
+    try:
+        for ticket in tickets:
+            under_way.append(pool.submit(fetch, ticket))
+            if len(under_way) > depth:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+    finally:  # also when the consumer stops early
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,123 @@
+"""Data sets by name, as pipelines: the way of TensorFlow Datasets."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinynet.data import Dataset
+from tinynet.datasets import fashion_mnist, mnist
+from tinynet.errors import explain_keywords, look_up
+
+_MODULES = {"mnist": mnist, "fashion_mnist": fashion_mnist}
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of a data set, training or test."""
+
+    num_examples: int
+
+
+@dataclass(frozen=True)
+class Image:
+    """What the images of a data set are like."""
+
+    shape: tuple[int, ...]
+    dtype: type
+
+
+@dataclass(frozen=True)
+class ClassLabel:
+    """What the labels of a data set are like: their classes' names, in order."""
+
+    names: list[str]
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are."""
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What is known about a data set: `metadata.splits["train"].num_examples`, `metadata.class_names`."""
+
+    name: str
+    splits: dict[str, Split]
+    features: dict[str, Image | ClassLabel]
+
+    @property
+    def class_names(self) -> list[str]:
+        """The classes' names, in the order of the labels."""
+        return self.features["label"].names
+
+
+@explain_keywords
+def load(
+    name: str,
+    split: str | list[str] | tuple[str, ...] | None = None,
+    data_dir: str | os.PathLike | None = None,
+    as_supervised: bool = True,
+    with_info: bool = True,
+) -> Any:
+    """Load a data set by name, as datasets to iterate over.
+
+    Parameters
+    ----------
+    name : {"mnist", "fashion_mnist"}
+        Which data set.
+    split : {"train", "test"} or list of these, optional
+        For one dataset, or a list of them, in place of the dict of both.
+    data_dir : path, optional
+        Where files are looked for first; see :func:`tinynet.datasets.mnist.load_data`.
+    as_supervised : bool
+        Whether an element is a pair (image, label); otherwise it is a dict {"image": image, "label": label}. An image
+        is uint8 of shape (28, 28, 1), a label an int64 number.
+    with_info : bool
+        Whether to return the metadata too.
+
+    Returns
+    -------
+    datasets, metadata
+        {"train": Dataset, "test": Dataset}, or as `split` says; and the :class:`Metadata`, if `with_info`.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name or split, or a damaged file.
+    ConnectionError
+        If files have to be downloaded, and no mirror can be reached.
+
+    Examples
+    --------
+    >>> dataset, metadata = load("fashion_mnist", as_supervised=True, with_info=True)
+    >>> train_dataset, test_dataset = dataset["train"], dataset["test"]
+    >>> metadata.splits["train"].num_examples
+    60000
+    """
+    module = look_up("data set", name, _MODULES)
+    wanted = [split] if isinstance(split, str) else split
+    for one in wanted or ():
+        look_up(f"split of {name}", one, {"train", "test"})
+    arrays = dict(zip(("train", "test"), module.load_data(data_dir), strict=True))
+    datasets = {one: _as_dataset(*arrays[one], as_supervised) for one in arrays}
+    if isinstance(split, str):
+        result = datasets[split]
+    elif split is not None:
+        result = [datasets[one] for one in split]
+    else:
+        result = datasets
+    if not with_info:
+        return result
+    return result, Metadata(
+        name=name,
+        splits={one: Split(len(labels)) for one, (_, labels) in arrays.items()},
+        features={"image": Image((28, 28, 1), np.uint8), "label": ClassLabel(list(module.class_names))},
+    )
+
+
+def _as_dataset(images: np.ndarray, labels: np.ndarray, as_supervised: bool) -> Dataset:
+    images, labels = images[..., np.newaxis], labels.astype(np.int64)
+    return Dataset.from_tensor_slices((images, labels) if as_supervised else {"image": images, "label": labels})

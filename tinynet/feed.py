@@ -1,0 +1,216 @@
+"""The door: what users hand to `fit`, `evaluate` and `predict` is checked here, once, and cut into batches."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tinynet import random
+from tinynet.data import Dataset
+from tinynet.layers import Layer
+
+if TYPE_CHECKING:
+    from tinynet.trainer import Trainer
+
+BATCH_SIZE = 32  # Keras' default
+
+
+@dataclass
+class Batch:
+    """One batch as layers and losses take it: x (N, ...), y, and each sample's weight (N,) or None."""
+
+    x: np.ndarray
+    y: np.ndarray | None
+    weight: np.ndarray | None
+
+
+def accept(model: Layer, x) -> np.ndarray:
+    """Return x (N, *input_shape) as an array of the model's backend and float type, building the model if need be.
+
+    Raises
+    ------
+    ValueError
+        If x has another shape; the message lists the shapes of the layers.
+    TypeError
+        If x is no array of numbers.
+    """
+    x = np.asarray(x)
+    if x.dtype.kind not in "fiub":
+        raise TypeError(f"Model {model.name!r} takes arrays of numbers. Received: x of type {x.dtype}")
+    if not model.built:
+        if x.ndim < 2:
+            raise ValueError(f"Model {model.name!r} takes batches, x (N, ...). Received: x of shape {x.shape}")
+        model.build(model.input_shape or x.shape[1:])
+    if x.shape[1:] != model.input_shape or not x.ndim:
+        raise ValueError(_shape_error(model, x.shape))
+    return model.ops.asarray(x, model.dtype)
+
+
+def _shape_error(model: Layer, shape: tuple[int, ...]) -> str:
+    wanted = ", ".join(["N", *map(str, model.input_shape)])
+    said = f"Model {model.name!r} takes inputs of shape ({wanted}), N being the batch"
+    if shape == model.input_shape:
+        said += "; a single input x, such as one image, is a batch of one as np.array([x])"
+    elif shape[1:] == model.input_shape[:-1] and model.input_shape[-1] == 1:
+        said += "; x[..., None], which is x with a last axis of 1, would fit"
+    elif shape[1:] == (*model.input_shape, 1):
+        said += "; x[..., 0], which is x without its last axis, would fit"
+    path = [f"input {model.input_shape}", *(f"{layer.name} {layer.output_shape}" for layer in model.layers)]
+    return f"{said}. Its layers: {' -> '.join(path)}. Received: {shape}"
+
+
+def check_finite(what: str, values: np.ndarray) -> None:
+    """Raise a ValueError if an array holds NaN or infinity."""
+    # The extremes of an array with NaN are NaN; they cost no array of the same size.
+    if values.size and values.dtype.kind == "f" and not (np.isfinite(values.min()) and np.isfinite(values.max())):
+        count = int(values.size - np.isfinite(values).sum())
+        raise ValueError(f"{what} must be finite, or every weight becomes NaN. Received: {count} values that are NaN "
+                         "or infinite")
+
+
+def check_batch_size(batch_size: int | None) -> int:
+    """Return the batch size, 32 where none is given, or raise a ValueError."""
+    if batch_size is None:
+        return BATCH_SIZE
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
+        raise ValueError(f"batch_size must be an integer of at least 1. Received: {batch_size!r}")
+    return int(batch_size)
+
+
+class ArrayFeed:
+    """Batches of arrays that lie in memory, in order or shuffled anew for each pass.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Whose model and loss say what fits.
+    x, y : array
+        Inputs, and truths; y None for inputs alone.
+    sample_weight, class_weight
+        As for :meth:`tinynet.training.Trainer.fit`.
+    batch_size : int or None
+        Samples in a batch.
+    shuffle : bool
+        Whether each pass has a new order.
+    """
+
+    is_endless = False
+
+    def __init__(self, trainer: "Trainer", x, y, sample_weight=None, class_weight=None, batch_size=None, shuffle=False):
+        self.model = trainer.model
+        self.batch_size = check_batch_size(batch_size)
+        if y is None:
+            raise ValueError("Arrays need both x and y. Received: y=None")
+        x, y = np.asarray(x), np.asarray(y)
+        if not len(np.atleast_1d(x)) or len(np.atleast_1d(x)) != len(np.atleast_1d(y)):
+            raise ValueError("x and y must hold equally many samples, and at least one. "
+                             f"Received: x of shape {x.shape}, y of shape {y.shape}")
+        self.x = accept(self.model, x)
+        check_finite("x", self.x)
+        check_finite("y", y)
+        self.y = trainer.check_labels(y, len(x))
+        self.weight = trainer.sample_weights(y, sample_weight, class_weight)
+        self.steps = -(-len(x) // self.batch_size)
+        self._generator = random.spawn() if shuffle else None
+        self._held: list[np.ndarray] | None = None
+
+    def __iter__(self) -> Iterator[Batch]:
+        if self._generator is None:
+            for start in range(0, len(self.x), self.batch_size):
+                part = slice(start, start + self.batch_size)
+                yield Batch(self.x[part], self.y[part], None if self.weight is None else self.weight[part])
+            return
+        order = self._generator.permutation(len(self.x))
+        x, y, weight = self._buffers()
+        take = self.model.ops.take
+        for start in range(0, len(order), self.batch_size):
+            rows = order[start : start + self.batch_size]
+            if len(rows) < self.batch_size:
+                x, y, weight = [None if held is None else held[: len(rows)] for held in (x, y, weight)]
+            take(self.x, rows, x)
+            take(self.y, rows, y)
+            if weight is not None:
+                take(self.weight, rows, weight)
+            yield Batch(x, y, weight)
+
+    def stream(self) -> Iterator[Batch]:
+        """Return one iterator for a whole fit with steps_per_epoch: at its end it begins again."""
+        while True:
+            yield from self
+
+    def _buffers(self):
+        if self._held is None:
+            n = min(self.batch_size, len(self.x))
+            self._held = [None if whole is None else self.model.ops.empty((n, *whole.shape[1:]), whole.dtype)
+                          for whole in (self.x, self.y, self.weight)]
+        return self._held
+
+
+class DatasetFeed:
+    """Batches that a Dataset delivers as (x, y) or (x, y, sample weights); each is checked as it comes."""
+
+    def __init__(self, trainer: "Trainer", dataset: Dataset, class_weight=None):
+        self.trainer = trainer
+        self.dataset = dataset
+        self.class_weight = class_weight
+        self.is_endless = dataset.is_endless
+        self.steps = None if dataset.is_endless else len(dataset)
+        if self.steps == 0:
+            raise ValueError("The dataset is empty. Received: a Dataset of 0 elements")
+        self._finite = False
+
+    def __iter__(self) -> Iterator[Batch]:
+        for element in self.dataset:
+            if not isinstance(element, tuple) or len(element) not in (2, 3):
+                raise ValueError("A dataset for training holds pairs (x, y), or triples (x, y, sample weights). "
+                                 f"Received: an element of type {type(element).__name__}")
+            yield self._batch(*element)
+        self._finite = True
+
+    def stream(self) -> Iterator[Batch]:
+        """Return one iterator for a whole fit with steps_per_epoch: only the dataset knows whether it repeats."""
+        return iter(self)
+
+    def _batch(self, x, y, sample_weight=None) -> Batch:
+        trainer = self.trainer
+        x, y = np.asarray(x), np.asarray(y)
+        if trainer.model.built and x.shape == trainer.model.input_shape:
+            raise ValueError("The dataset must deliver batches; put .batch(32) at its end. "
+                             f"Received: an element of shape {x.shape}")
+        x = accept(trainer.model, x)
+        if not self._finite:  # the first pass has seen it all
+            check_finite("x", x)
+            check_finite("y", y)
+        if len(y) != len(x):
+            raise ValueError(f"x and y of a batch must hold equally many samples. Received: {len(x)} and {len(y)}")
+        return Batch(x, trainer.check_labels(y, len(x)), trainer.sample_weights(y, sample_weight, self.class_weight))
+
+
+def make_feed(trainer: "Trainer", x, y, sample_weight, class_weight, batch_size, shuffle) -> ArrayFeed | DatasetFeed:
+    """Return the feed for what a user gave: arrays, or a Dataset in place of x."""
+    if not isinstance(x, Dataset):
+        return ArrayFeed(trainer, x, y, sample_weight, class_weight, batch_size, shuffle)
+    for argument, value in (("y", y), ("sample_weight", sample_weight), ("batch_size", batch_size)):
+        if value is not None:
+            raise ValueError(f"A Dataset brings its own {argument}; leave the argument out. Received: {argument} "
+                             "beside a Dataset")
+    return DatasetFeed(trainer, x, class_weight)
+
+
+def count_steps(feed: ArrayFeed | DatasetFeed, steps: int | None, argument: str) -> int:
+    """Return how many batches a pass takes: `steps` where given, else as many as there are.
+
+    Raises
+    ------
+    ValueError
+        If the data has no end and `steps` is not given, or is not at least 1.
+    """
+    if steps is None:
+        if feed.is_endless:
+            raise ValueError(f"An endless dataset needs {argument}, such as {argument}=math.ceil(60000 / 32). "
+                             f"Received: {argument}=None")
+        return feed.steps
+    if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
+        raise ValueError(f"{argument} must be an integer of at least 1. Received: {steps!r}")
+    return int(steps)

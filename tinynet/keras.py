@@ -1,0 +1,21 @@
+"""The names that tutorials write as `tf.keras.Sequential`, `tf.keras.layers.Dense` and the like.
+
+With `import tinynet as tf` above it, a tutorial's model code finds tinynet's own objects here.
+"""
+
+from tinynet import activations, callbacks, datasets, initializers, layers, losses, metrics, optimizers
+from tinynet.layers import Input
+from tinynet.models import Sequential
+
+__all__ = [
+    "Input",
+    "Sequential",
+    "activations",
+    "callbacks",
+    "datasets",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "optimizers",
+]

@@ -1,0 +1,145 @@
+"""What every layer shares: its name, its shapes, its parameters, its buffers and the arrays saved for backward."""
+
+import re
+from types import ModuleType
+
+import numpy as np
+
+from tinynet import config
+from tinynet.backends import get_backend
+from tinynet.layers.parameters import Parameter
+from tinynet.shapes import as_shape
+
+
+class Layer:
+    """A function of arrays, with its derivative.
+
+    A layer is built once for an input shape, and then called forwards and backwards::
+
+        output_shape = layer.build(input_shape)      # shapes have no batch axis
+        y = layer.forward(x, training=True)          # x (N, *input_shape), y (N, *output_shape)
+        dx = layer.backward(dy)                      # fills Parameter.grad of each parameter
+
+    The arrays that a layer returns are its own buffers, overwritten by its next call: copy what you keep. Models do
+    that for their callers.
+
+    Parameters
+    ----------
+    name : str, optional
+        Name in summaries and errors; by default the class' in lower case, numbered where it repeats in a model.
+    input_shape : tuple, list or int, optional
+        The shape of one input, without the batch axis; for the first layer of a model.
+    """
+
+    def __init__(self, name: str | None = None, input_shape=None):
+        self.named = name is not None
+        self.name = name or snake_case(type(self).__name__)
+        self.input_shape = None if input_shape is None else as_shape(input_shape)
+        self.output_shape: tuple[int, ...] | None = None
+        self.parameters: list[Parameter] = []
+        self.built = False
+        self._frozen = False
+        self._buffers: dict = {}
+        self._saved: tuple | None = None
+
+    def build(self, input_shape) -> tuple[int, ...]:
+        """Prepare the layer for inputs of `input_shape`, in today's floatx and backend, and return the output's shape.
+
+        Layers with parameters or another output shape extend this.
+        """
+        self.input_shape = self.output_shape = as_shape(input_shape)
+        self.dtype = np.dtype(config.floatx())
+        self.ops: ModuleType = get_backend()
+        self.built = True
+        return self.output_shape
+
+    def forward(self, x, *, training: bool = False):
+        """Return y (N, *output_shape) from x (N, *input_shape); `training` also saves what backward needs."""
+        raise TypeError(f"{type(self).__name__} does not define forward")
+
+    def backward(self, dy, *, need_dx: bool = True):
+        """Return dx from dy, the gradient of the loss by the last training forward's output; fill every grad."""
+        raise TypeError(f"{type(self).__name__} does not define backward")
+
+    @property
+    def trainable(self) -> bool:
+        """Whether optimizers change this layer's parameters. May be set at any time; the next step heeds it."""
+        return not self._frozen
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        self._frozen = not trainable
+        for parameter in self.parameters:
+            parameter.frozen = self._frozen
+
+    def add_parameter(self, parameter: Parameter) -> Parameter:
+        """Take a parameter into the layer's list, in order; it is frozen if the layer is."""
+        parameter.frozen = self._frozen
+        self.parameters.append(parameter)
+        return parameter
+
+    def buffer(self, name: str, shape: tuple[int, ...]):
+        """Return the scratch array of that name, made once for the largest batch; a smaller batch gets a view of it."""
+        held = self._buffers.get(name)
+        if held is None or held.shape[0] < shape[0] or held.shape[1:] != shape[1:]:
+            held = self._buffers[name] = self.ops.empty(shape, self.dtype)
+        return held if held.shape[0] == shape[0] else held[: shape[0]]
+
+    def check_input(self, x):
+        """Return x as forward may use it: of the layer's shape and float type, contiguous.
+
+        Raises
+        ------
+        ValueError
+            If the layer is not built, or x has another shape.
+        """
+        if not self.built:
+            raise ValueError(f"Layer {self.name!r} must be built before forward: call build(input_shape). "
+                             f"Received: an input of shape {x.shape}")
+        if x.shape[1:] != self.input_shape or not x.ndim:
+            raise ValueError(f"Layer {self.name!r} expects inputs of shape {('N', *self.input_shape)}, N being the "
+                             f"batch. Received: {x.shape}".replace("'N'", "N"))
+        if x.dtype != self.dtype or not x.flags.c_contiguous:
+            return self.ops.asarray(x, self.dtype)
+        return x
+
+    def keep(self, training: bool, *arrays) -> None:
+        """Save what backward will need, the first array having the batch's length; only in training.
+
+        Any other forward drops what an earlier one saved, as it writes over the same buffers.
+        """
+        self._saved = arrays if training else None
+
+    def recall(self, dy):
+        """Return dy, checked, and what the last training forward saved, which is taken away with that.
+
+        Raises
+        ------
+        RuntimeError
+            If there was no training forward since the last backward.
+        ValueError
+            If dy has not the shape of forward's output.
+        """
+        if self._saved is None:
+            raise RuntimeError(f"Layer {self.name!r}: backward needs a forward(x, training=True) before it, and each "
+                               "such forward serves one backward. Received: backward without one")
+        saved = self._saved
+        if dy.shape != (len(saved[0]), *self.output_shape):
+            raise ValueError(f"Layer {self.name!r}: dy must have the shape of the output, "
+                             f"{(len(saved[0]), *self.output_shape)}. Received: {dy.shape}")
+        self._saved = None
+        if dy.dtype != self.dtype or not dy.flags.c_contiguous:
+            dy = self.ops.asarray(dy, self.dtype)
+        return dy, *saved
+
+    def forget(self) -> None:
+        """Drop what forward saved, where no backward will come for it."""
+        self._saved = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}, {self.input_shape} -> {self.output_shape}>"
+
+
+def snake_case(name: str) -> str:
+    """Return a class name as Keras writes it for a layer: BatchNormalization becomes batch_normalization."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

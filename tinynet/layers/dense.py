@@ -1,0 +1,100 @@
+"""The fully connected layer."""
+
+from tinynet import initializers, random
+from tinynet.errors import explain_keywords
+from tinynet.layers.activation import Activation
+from tinynet.layers.base import Layer
+from tinynet.layers.parameters import draw
+from tinynet.shapes import as_shape
+
+
+class Dense(Layer):
+    """Every output sees every input: y = f(x @ kernel + bias).
+
+    Shapes: x (N, I), kernel (I, O), bias (O,), y (N, O). Inputs with more axes, (N, ..., I), are treated as so many
+    rows of I.
+
+    Forward, with z for the values before the activation f::
+
+        z[n, o] = Σ_i x[n, i] kernel[i, o] + bias[o]        y = f(z)
+
+    Backward gets dy = ∂L/∂y and first takes the activation back: dz = dy · f'(z). Then, by the chain rule, each
+    gradient is the sum over all the paths by which a number reaches the loss. kernel[i, o] is used once by every
+    sample n, to make z[n, o], where it stands beside x[n, i]; so is bias[o], beside a 1; and x[n, i] goes into every
+    output o::
+
+        dkernel[i, o] = Σ_n x[n, i] dz[n, o]                 dkernel = x.T @ dz
+        dbias[o]      = Σ_n dz[n, o]
+        dx[n, i]      = Σ_o dz[n, o] kernel[i, o]            dx = dz @ kernel.T
+
+    Parameters
+    ----------
+    units : int
+        Number of outputs O.
+    activation : str or function, optional
+        See :class:`~tinynet.layers.Activation`; none leaves z as it is.
+    use_bias : bool
+        Whether there is a bias.
+    kernel_initializer, bias_initializer : str or Initializer
+        See :mod:`tinynet.initializers`.
+    name, input_shape
+        As for every :class:`~tinynet.layers.Layer`.
+
+    Raises
+    ------
+    ValueError
+        If `units` is not an integer of at least 1.
+    """
+
+    @explain_keywords
+    def __init__(self, units: int, activation=None, use_bias: bool = True, kernel_initializer="glorot_uniform",
+                 bias_initializer="zeros", name: str | None = None, input_shape=None):
+        super().__init__(name, input_shape)
+        (self.units,) = as_shape(units, "units of Dense")
+        self.activation = Activation(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        generator = random.spawn()
+        shape = (self.input_shape[-1], self.units)
+        self.kernel = self.add_parameter(
+            draw("kernel", shape, self.dtype, self.ops, self.kernel_initializer, generator))
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_parameter(
+                draw("bias", (self.units,), self.dtype, self.ops, self.bias_initializer, generator))
+        self.output_shape = (*self.input_shape[:-1], self.units)
+        self.activation.build(self.output_shape)
+        return self.output_shape
+
+    def forward(self, x, *, training=False):
+        z = self.logits(x, training=training)
+        return self.activation.forward_over(z, training=training)
+
+    def backward(self, dy, *, need_dx=True):
+        dz = self.activation.backward(dy)
+        return self.logits_backward(dz, need_dx=need_dx)
+
+    def logits(self, x, *, training=False):
+        """Return z = x @ kernel + bias, the values before the activation."""
+        x = self.check_input(x)
+        z = self.buffer("z", (len(x), *self.output_shape))
+        self.ops.dense(rows(x), self.kernel.value, self.bias.value if self.use_bias else None, rows(z))
+        self.keep(training, x)
+        return z
+
+    def logits_backward(self, dz, *, need_dx=True):
+        """Fill the gradients of kernel and bias from dz, and return dx."""
+        dz, x = self.recall(dz)
+        dx = self.buffer("dx", x.shape) if need_dx else None
+        dkernel, dbias = (None, None) if self._frozen else (self.kernel.grad, self.bias.grad if self.use_bias else None)
+        self.ops.dense_backward(rows(x), self.kernel.value, rows(dz), rows(dx), dkernel, dbias)
+        return dx
+
+
+def rows(x):
+    """Return x (N, ..., C) as rows of C; None stays None."""
+    return x if x is None or x.ndim == 2 else x.reshape(-1, x.shape[-1])

@@ -1,0 +1,56 @@
+"""Dropout."""
+
+from tinynet import random
+from tinynet.errors import explain_keywords
+from tinynet.layers.base import Layer
+
+
+class Dropout(Layer):
+    """In training each number is dropped with probability `rate`; those that stay are divided by 1 - rate.
+
+    So the expected output equals the input, and nothing is left to do at inference: "inverted" dropout. With the mask
+    m[i] = 1 / (1 - rate) or 0, y = m · x, and therefore dx = m · dy. Every layer draws from a generator of its own.
+
+    Source: Srivastava et al. 2014, Dropout: a simple way to prevent neural networks from overfitting.
+
+    Parameters
+    ----------
+    rate : float
+        Share of the numbers that is dropped, at least 0 and below 1.
+    name, input_shape
+        As for every :class:`~tinynet.layers.Layer`.
+
+    Raises
+    ------
+    ValueError
+        If `rate` lies outside [0, 1).
+    """
+
+    @explain_keywords
+    def __init__(self, rate: float, name: str | None = None, input_shape=None):
+        super().__init__(name, input_shape)
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 1:
+            raise ValueError(f"rate of Dropout must be a number of at least 0 and below 1. Received: {rate!r}")
+        self.rate = rate
+
+    def build(self, input_shape):
+        self.generator = random.spawn()
+        return super().build(input_shape)
+
+    def forward(self, x, *, training=False):
+        x = self.check_input(x)
+        if not training:
+            self.keep(False)
+            return x
+        noise = self.buffer("noise", x.shape)
+        y = self.buffer("y", x.shape)
+        self.ops.draw_uniform(self.generator, noise)
+        self.ops.dropout(x, noise, self.rate, y)
+        self.keep(training, noise)
+        return y
+
+    def backward(self, dy, *, need_dx=True):
+        dy, noise = self.recall(dy)
+        dx = self.buffer("dx", dy.shape)
+        self.ops.dropout_backward(dy, noise, self.rate, dx)
+        return dx

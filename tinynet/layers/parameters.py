@@ -1,0 +1,120 @@
+"""Parameters, and the one buffer in which all parameters of a model lie."""
+
+import math
+from collections.abc import Sequence
+from types import ModuleType
+
+import numpy as np
+
+
+class Parameter:
+    """An array that a layer owns, and its gradient.
+
+    Attributes
+    ----------
+    name : str
+        Keras' name: kernel, bias, gamma, beta, moving_mean, ...
+    value, grad : array
+        Both of the parameter's shape. `backward` overwrites `grad`, so there is nothing to zero between steps. Always
+        look them up here: they are views into the model's buffers, and those move when a model becomes part of another.
+    trainable : bool
+        Whether an optimizer may ever change it; False for moving statistics.
+    frozen : bool
+        Whether its layer was told `trainable = False`.
+    """
+
+    __slots__ = ("arena", "frozen", "grad", "name", "offset", "trainable", "value")
+
+    def __init__(self, name: str, value, grad, trainable: bool = True):
+        self.name = name
+        self.value = value
+        self.grad = grad
+        self.trainable = trainable
+        self.frozen = False
+        self.arena: Arena | None = None
+        self.offset = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the value."""
+        return self.value.shape
+
+    @property
+    def size(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.value.shape)
+
+    def __repr__(self) -> str:
+        return f"Parameter({self.name!r}, shape={self.shape}, trainable={self.trainable and not self.frozen})"
+
+
+class Arena:
+    """The values of many parameters in one array, end to end in their order, and their gradients in another.
+
+    So an optimizer's step is one kernel, a gradient's norm one reduction, and the copy of a model one copy.
+    """
+
+    def __init__(self, parameters: Sequence[Parameter], ops: ModuleType):
+        size = sum(parameter.size for parameter in parameters)
+        dtype = parameters[0].value.dtype
+        self.values = ops.empty((size,), dtype)
+        self.grads = ops.zeros((size,), dtype)
+        offset = 0
+        for parameter in parameters:
+            end = offset + parameter.size
+            value = self.values[offset:end].reshape(parameter.shape)
+            grad = self.grads[offset:end].reshape(parameter.shape)
+            value[...] = parameter.value
+            grad[...] = parameter.grad
+            parameter.value, parameter.grad = value, grad
+            parameter.arena, parameter.offset = self, offset
+            offset = end
+
+
+def settle(parameters: Sequence[Parameter], ops: ModuleType) -> Arena:
+    """Return the arena in which `parameters` lie in order, moving them into a new one where they do not yet.
+
+    The parameters of a model inside another already lie in order, in the outer model's arena.
+
+    Raises
+    ------
+    ValueError
+        If the parameters are not all of one float type.
+    """
+    dtypes = {str(parameter.value.dtype) for parameter in parameters}
+    if len(dtypes) > 1:
+        raise ValueError(f"All layers of a model must be built with the same floatx. Received: {sorted(dtypes)}")
+    arena = parameters[0].arena
+    offset = parameters[0].offset
+    for parameter in parameters:
+        if arena is None or parameter.arena is not arena or parameter.offset != offset:
+            return Arena(parameters, ops)
+        offset += parameter.size
+    return arena
+
+
+def stretches(parameters: Sequence[Parameter]) -> list[slice]:
+    """Return the slices of the arena that an optimizer may change: neighbours that are trainable are one slice."""
+    found: list[slice] = []
+    for parameter in parameters:
+        if not parameter.trainable or parameter.frozen:
+            continue
+        start, end = parameter.offset, parameter.offset + parameter.size
+        if found and found[-1].stop == start:
+            start = found.pop().start
+        found.append(slice(start, end))
+    return found
+
+
+def draw(name: str, shape: tuple[int, ...], dtype: str, ops: ModuleType, initializer, generator) -> Parameter:
+    """Make a parameter whose value `initializer` draws.
+
+    Raises
+    ------
+    ValueError
+        If the initializer returns another shape.
+    """
+    value = np.asarray(initializer(shape, generator))
+    if value.shape != shape:
+        raise ValueError(f"The initializer of {name!r} must return the shape {shape}. Received: {value.shape}")
+    return Parameter(name, ops.asarray(value, dtype), ops.zeros(shape, dtype))

@@ -1,0 +1,257 @@
+"""Metrics: what people read beside the loss. They are averaged over the samples of an epoch.
+
+Given by name in `compile(metrics=["accuracy"])`, or used alone::
+
+    accuracy = SparseCategoricalAccuracy()
+    accuracy.update_state(labels, model.predict(images))
+    accuracy.result()
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tinynet.backends import get_backend
+from tinynet.config import FLOAT_TYPES
+from tinynet.errors import explain_keywords, look_up
+from tinynet.losses import Loss, MeanAbsoluteError, MeanSquaredError, SparseCategoricalCrossentropy
+
+
+class Metric:
+    """Base of the metrics: a sum over samples, and how many there were.
+
+    Attributes
+    ----------
+    name : str
+        Its key in `History.history` and in what `fit` prints.
+    needs_values : bool
+        Whether it looks at p's values; otherwise only at their order, which logits share with probabilities.
+    """
+
+    name = "metric"
+    needs_values = False
+
+    def __init__(self, name: str | None = None):
+        self.name = name or self.name
+        self.reset_state()
+
+    def reset_state(self) -> None:
+        """Begin anew."""
+        self._total = 0.0
+        self._count = 0
+
+    def update_state(self, y, p) -> None:
+        """Take in predictions p (N, ..., D) whose truth is y.
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not fit.
+        """
+        p = np.asarray(p)
+        if p.ndim < 2:
+            raise ValueError(f"Metric {self.name!r} needs predictions of shape (N, ..., D). Received: {p.shape}")
+        dtype = p.dtype if p.dtype in FLOAT_TYPES else np.dtype(np.float64)
+        ops = get_backend()
+        self.add(ops, self.check(y, p.shape, dtype), ops.asarray(p, dtype))
+
+    def check(self, y, shape: tuple[int, ...], dtype) -> np.ndarray:
+        """Return the truth y for predictions of `shape` as :meth:`add` takes it, or raise a ValueError."""
+        y = np.asarray(y)
+        if y.shape != shape:
+            raise ValueError(f"Metric {self.name!r}: predictions of shape {shape} need labels of the same shape. "
+                             f"Received: {y.shape}")
+        return np.ascontiguousarray(y, dtype)
+
+    def add(self, ops, y, p) -> None:
+        """Add checked arrays to the sum."""
+        raise TypeError(f"{type(self).__name__} does not define add")
+
+    def result(self) -> float:
+        """Return the mean over all samples taken in; NaN before the first."""
+        return self._total / self._count if self._count else float("nan")
+
+
+class SparseTopKCategoricalAccuracy(Metric):
+    """Share of the samples whose label is among the k highest scores. y (N,) class numbers, p (N, C).
+
+    Of equal scores that of the smaller class counts as higher, as for argmax.
+    """
+
+    name = "top_k_accuracy"
+
+    @explain_keywords
+    def __init__(self, k: int = 5, name: str | None = None):
+        if k < 1:
+            raise ValueError(f"k of {type(self).__name__} must be at least 1. Received: {k!r}")
+        super().__init__(name)
+        self.k = k
+
+    def check(self, y, shape, dtype):
+        return SparseCategoricalCrossentropy().check(y, shape, dtype)
+
+    def add(self, ops, y, p):
+        self._total += ops.count_hits(y.reshape(-1), p.reshape(-1, p.shape[-1]), self.k)
+        self._count += y.size
+
+
+class TopKCategoricalAccuracy(SparseTopKCategoricalAccuracy):
+    """The same for one-hot labels. y, p (N, C)."""
+
+    def check(self, y, shape, dtype):
+        return Metric.check(self, y, shape, dtype)
+
+    def add(self, ops, y, p):
+        super().add(ops, ops.asarray(y.argmax(axis=-1), np.int32), p)
+
+
+class SparseCategoricalAccuracy(SparseTopKCategoricalAccuracy):
+    """Share of the samples whose label has the highest score. y (N,) class numbers, p (N, C)."""
+
+    name = "accuracy"
+
+    @explain_keywords
+    def __init__(self, name: str | None = None):
+        super().__init__(1, name)
+
+
+class CategoricalAccuracy(TopKCategoricalAccuracy):
+    """The same for one-hot labels. y, p (N, C)."""
+
+    name = "accuracy"
+
+    @explain_keywords
+    def __init__(self, name: str | None = None):
+        super().__init__(1, name)
+
+
+class BinaryAccuracy(Metric):
+    """Share of the answers on the right side of `threshold`. y, p (N, D), y 0 or 1."""
+
+    name = "accuracy"
+    needs_values = True
+
+    @explain_keywords
+    def __init__(self, threshold: float = 0.5, name: str | None = None):
+        super().__init__(name)
+        self.threshold = threshold
+
+    def add(self, ops, y, p):
+        self._total += float(((p > self.threshold) == (y > 0.5)).sum())
+        self._count += y.size
+
+
+class _LossMetric(Metric):
+    """A loss read as a metric: its mean over the samples."""
+
+    needs_values = True
+    loss: Loss
+
+    @explain_keywords
+    def __init__(self, name: str | None = None):
+        super().__init__(name)
+
+    def add(self, ops, y, p):
+        rows = p.size // p.shape[-1]
+        weight = ops.zeros((rows,), p.dtype) + 1
+        self._total += self.loss.value_and_gradient(ops, y, p, weight, ops.empty(p.shape, p.dtype))
+        self._count += rows
+
+
+class MeanSquaredErrorMetric(_LossMetric):
+    """Mean of (p - y)². y, p (N, D)."""
+
+    name = "mean_squared_error"
+    loss = MeanSquaredError()
+
+
+class MeanAbsoluteErrorMetric(_LossMetric):
+    """Mean of |p - y|. y, p (N, D)."""
+
+    name = "mean_absolute_error"
+    loss = MeanAbsoluteError()
+
+
+_KNOWN = {
+    "mean_squared_error": MeanSquaredErrorMetric,
+    "mse": MeanSquaredErrorMetric,
+    "mean_absolute_error": MeanAbsoluteErrorMetric,
+    "mae": MeanAbsoluteErrorMetric,
+    "sparse_categorical_accuracy": SparseCategoricalAccuracy,
+    "categorical_accuracy": CategoricalAccuracy,
+    "binary_accuracy": BinaryAccuracy,
+}
+# Names that mean what loss and labels make of them.
+_RESOLVED = {
+    "accuracy": {"sparse": SparseCategoricalAccuracy, "one-hot": CategoricalAccuracy},
+    "acc": {"sparse": SparseCategoricalAccuracy, "one-hot": CategoricalAccuracy},
+    "top_k_accuracy": {"sparse": SparseTopKCategoricalAccuracy, "one-hot": TopKCategoricalAccuracy},
+}
+
+
+def get(metric: str | Metric, loss: Loss, output_shape: Sequence[int]) -> Metric:
+    """Return a metric from its name, as fits the loss and the model's output, or itself.
+
+    "accuracy" is of class numbers with a sparse loss, of one-hot rows with a categorical one, and of yes-or-no answers
+    with binary cross-entropy or where there is one output.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, with the known ones.
+    TypeError
+        For anything else.
+    """
+    if isinstance(metric, Metric):
+        return metric
+    if not isinstance(metric, str):
+        raise TypeError(f"A metric is a name or an object of tinynet.metrics. Received: {metric!r}")
+    found = look_up("metric", metric, _KNOWN | _RESOLVED)
+    if not isinstance(found, dict):
+        chosen = found()
+    elif metric != "top_k_accuracy" and (loss.paired_activation == "sigmoid" or output_shape[-1] == 1):
+        chosen = BinaryAccuracy()
+    else:
+        chosen = found["sparse" if loss.labels == "sparse" else "one-hot"]()
+    chosen.name = metric  # as the user wrote it: the key in History, as in Keras
+    return chosen
+
+
+def confusion_matrix(labels, predictions, num_classes: int | None = None) -> np.ndarray:
+    """Count how often each class was taken for each other.
+
+    Parameters
+    ----------
+    labels : array (N,)
+        True classes.
+    predictions : array (N,) or (N, C)
+        Predicted classes, or their scores.
+    num_classes : int, optional
+        C; by default the largest class seen, plus one.
+
+    Returns
+    -------
+    array (C, C) of int64
+        Entry [i, j] counts the samples of class i that were taken for class j.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, or a class lies outside.
+    """
+    labels, predictions = np.asarray(labels), np.asarray(predictions)
+    if predictions.ndim == 2:
+        num_classes = num_classes or predictions.shape[1]
+        predictions = predictions.argmax(axis=1)
+    if labels.ndim != 1 or labels.shape != predictions.shape or labels.dtype.kind not in "iu":
+        raise ValueError("confusion_matrix needs labels (N,) of integers and predictions (N,) or (N, C). "
+                         f"Received: {labels.shape} of {labels.dtype} and {predictions.shape}")
+    if num_classes is None:
+        num_classes = int(max(labels.max(initial=-1), predictions.max(initial=-1))) + 1
+    both = np.stack([labels, predictions])
+    if both.size and not (both.min() >= 0 and both.max() < num_classes):
+        raise ValueError(f"confusion_matrix of {num_classes} classes needs classes from 0 to {num_classes - 1}. "
+                         f"Received: classes from {both.min()} to {both.max()}")
+    matrix = np.zeros((num_classes, num_classes), np.int64)
+    np.add.at(matrix, (labels, predictions), 1)
+    return matrix

@@ -1,0 +1,291 @@
+"""Optimizers: how gradients change parameters. Update rules stand in `backends/numpy/optim.py`.
+
+`optimizer.step(model)` applies one update to everything trainable, after `model.backward` has filled the gradients.
+All parameters of a model lie end to end in one array, and so does each slot (a running mean, a velocity): a step is one
+kernel for each trainable stretch.
+"""
+
+import math
+from collections.abc import Callable
+from types import ModuleType
+
+from tinynet import schedules
+from tinynet.errors import explain_keywords, look_up
+from tinynet.layers import Layer
+from tinynet.layers.parameters import settle, stretches
+
+
+class Optimizer:
+    """Base of the optimizers: finds what is trainable, clips, counts the steps.
+
+    Parameters
+    ----------
+    learning_rate : float or schedule
+        The rate, or a function of the number of updates done (see :mod:`tinynet.schedules`).
+    clipnorm : float, optional
+        Longest norm that any one parameter's gradient keeps; a longer one is scaled down to it.
+    global_clipnorm : float, optional
+        The same for the norm of all gradients together.
+
+    Attributes
+    ----------
+    iterations : int
+        Updates done.
+    """
+
+    slots: tuple[str, ...] = ()
+    slot_start = 0.0
+
+    def __init__(self, learning_rate, clipnorm=None, global_clipnorm=None):
+        if not callable(learning_rate) and not learning_rate >= 0:
+            raise ValueError(f"{type(self).__name__}: learning_rate must be a number of at least 0 or a schedule. "
+                             f"Received: {learning_rate!r}")
+        for argument, norm in (("clipnorm", clipnorm), ("global_clipnorm", global_clipnorm)):
+            if norm is not None and not norm > 0:
+                raise ValueError(f"{type(self).__name__}: {argument} must be above 0. Received: {norm!r}")
+        self.learning_rate: float | Callable[[int], float] = learning_rate
+        self.clipnorm = clipnorm
+        self.global_clipnorm = global_clipnorm
+        self.iterations = 0
+        self._parameters: list = []
+        self._layout: list | None = None
+        self._held: dict = {}
+
+    @property
+    def current_rate(self) -> float:
+        """The learning rate of the next update."""
+        return self.learning_rate(self.iterations) if callable(self.learning_rate) else self.learning_rate
+
+    def step(self, model: Layer) -> None:
+        """Change every trainable parameter of `model` by its gradient, once.
+
+        Raises
+        ------
+        ValueError
+            If the model is not built.
+        """
+        parameters = model.parameters
+        if not model.built:
+            raise ValueError(f"{type(self).__name__}.step needs a built model. Received: {model!r}")
+        if not parameters:
+            return
+        if self._layout != _layout(parameters):
+            self._lay_out(parameters, model.ops)
+        if self.clipnorm or self.global_clipnorm:
+            self._clip(parameters, model.ops)
+        rate = self.current_rate
+        self.iterations += 1
+        for value, grad, slots in self._stretches:
+            self.update(model.ops, value, grad, rate, *slots)
+
+    def update(self, ops: ModuleType, value, grad, rate: float, *slots) -> None:
+        """Apply the rule to one stretch of flat arrays."""
+        raise TypeError(f"{type(self).__name__} does not define update")
+
+    def _lay_out(self, parameters, ops) -> None:
+        """Find the stretches as parameters lie and are trainable now, and move each parameter's slots with it."""
+        arena = settle(parameters, ops)
+        held = {name: ops.zeros(arena.values.shape, arena.values.dtype) for name in self.slots}
+        for name, slot in held.items():
+            slot += self.slot_start
+            for parameter, offset in self._parameters:
+                if parameter.arena is arena:
+                    old = self._held[name][offset : offset + parameter.size]
+                    slot[parameter.offset : parameter.offset + parameter.size] = old
+        self._held = held
+        self._parameters = [(parameter, parameter.offset) for parameter in parameters]
+        self._layout = _layout(parameters)
+        self._stretches = [(arena.values[part], arena.grads[part], [slot[part] for slot in held.values()])
+                           for part in stretches(parameters)]
+
+    def _clip(self, parameters, ops) -> None:
+        if self.clipnorm:
+            for parameter in parameters:
+                if parameter.trainable and not parameter.frozen:
+                    grad = parameter.grad.reshape(-1)
+                    _shorten(ops, [grad], self.clipnorm)
+        if self.global_clipnorm:
+            _shorten(ops, [grad for _, grad, _ in self._stretches], self.global_clipnorm)
+
+
+def _layout(parameters) -> list:
+    return [(parameter.arena, parameter.frozen) for parameter in parameters]
+
+
+def _shorten(ops, grads, longest: float) -> None:
+    norm = math.sqrt(sum(ops.squared_norm(grad) for grad in grads))
+    if norm > longest:
+        for grad in grads:
+            ops.scale(grad, longest / norm)
+
+
+class SGD(Optimizer):
+    """Gradient descent, with momentum if asked for: velocity = momentum · velocity - rate · grad.
+
+    Parameters
+    ----------
+    learning_rate : float or schedule
+        As for every :class:`Optimizer`.
+    momentum : float
+        Share of the velocity that each step keeps, at least 0 and below 1.
+    nesterov : bool
+        Whether the step looks ahead along the velocity (Sutskever et al. 2013).
+    clipnorm, global_clipnorm : float, optional
+        As for every :class:`Optimizer`.
+    """
+
+    @explain_keywords
+    def __init__(self, learning_rate=0.01, momentum: float = 0.0, nesterov: bool = False, clipnorm=None,
+                 global_clipnorm=None):
+        super().__init__(learning_rate, clipnorm, global_clipnorm)
+        self.momentum = _share(momentum, "SGD: momentum")
+        self.nesterov = nesterov
+        self.slots = ("velocity",) if momentum else ()
+
+    def update(self, ops, value, grad, rate, velocity=None):
+        if velocity is None:
+            ops.sgd(value, grad, rate)
+        else:
+            ops.momentum(value, grad, velocity, rate, self.momentum, self.nesterov)
+
+
+class Adam(Optimizer):
+    """Steps of a size set by the gradients' running mean and mean square (https://arxiv.org/abs/1412.6980).
+
+    mean = β₁ mean + (1 - β₁) g and square = β₂ square + (1 - β₂) g², both from zero, are too small at first by 1 - β^t;
+    the rate makes up for it, and value -= rate √(1 - β₂^t) / (1 - β₁^t) · mean / (√square + ε).
+
+    Parameters
+    ----------
+    learning_rate : float or schedule
+        As for every :class:`Optimizer`.
+    beta_1, beta_2 : float
+        How much of the running means each step keeps, at least 0 and below 1.
+    epsilon : float
+        Added to √square; Keras' 1e-7.
+    clipnorm, global_clipnorm : float, optional
+        As for every :class:`Optimizer`.
+    """
+
+    slots = ("mean", "square")
+    weight_decay = 0.0
+
+    @explain_keywords
+    def __init__(self, learning_rate=0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7,
+                 clipnorm=None, global_clipnorm=None):
+        super().__init__(learning_rate, clipnorm, global_clipnorm)
+        self.beta_1 = _share(beta_1, f"{type(self).__name__}: beta_1")
+        self.beta_2 = _share(beta_2, f"{type(self).__name__}: beta_2")
+        self.epsilon = epsilon
+
+    def update(self, ops, value, grad, rate, mean, square):
+        t = self.iterations
+        corrected = rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+        decay = rate * self.weight_decay
+        ops.adam(value, grad, mean, square, corrected, self.beta_1, self.beta_2, self.epsilon, decay)
+
+
+class AdamW(Adam):
+    """Adam that also shrinks every value by rate · weight_decay a step (https://arxiv.org/abs/1711.05101).
+
+    Parameters
+    ----------
+    learning_rate : float or schedule
+        As for every :class:`Optimizer`.
+    weight_decay : float
+        Share that is taken off, times the rate.
+    beta_1, beta_2, epsilon, clipnorm, global_clipnorm
+        As for :class:`Adam`.
+    """
+
+    @explain_keywords
+    def __init__(self, learning_rate=0.001, weight_decay: float = 0.004, beta_1: float = 0.9, beta_2: float = 0.999,
+                 epsilon: float = 1e-7, clipnorm=None, global_clipnorm=None):
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, clipnorm, global_clipnorm)
+        self.weight_decay = weight_decay
+
+
+class RMSprop(Optimizer):
+    """value -= rate · grad / √(square + ε), square the running mean of grad² (Hinton's lecture 6e, 2012).
+
+    Parameters
+    ----------
+    learning_rate : float or schedule
+        As for every :class:`Optimizer`.
+    rho : float
+        How much of the running mean each step keeps, at least 0 and below 1.
+    epsilon : float
+        Added under the root.
+    clipnorm, global_clipnorm : float, optional
+        As for every :class:`Optimizer`.
+    """
+
+    slots = ("square",)
+
+    @explain_keywords
+    def __init__(self, learning_rate=0.001, rho: float = 0.9, epsilon: float = 1e-7, clipnorm=None,
+                 global_clipnorm=None):
+        super().__init__(learning_rate, clipnorm, global_clipnorm)
+        self.rho = _share(rho, "RMSprop: rho")
+        self.epsilon = epsilon
+
+    def update(self, ops, value, grad, rate, square):
+        ops.rmsprop(value, grad, square, rate, self.rho, self.epsilon)
+
+
+class Adagrad(Optimizer):
+    """value -= rate · grad / √(total + ε), total the sum of all grad² so far (Duchi et al. 2011).
+
+    Parameters
+    ----------
+    learning_rate : float or schedule
+        As for every :class:`Optimizer`.
+    initial_accumulator_value : float
+        Where `total` begins.
+    epsilon : float
+        Added under the root.
+    clipnorm, global_clipnorm : float, optional
+        As for every :class:`Optimizer`.
+    """
+
+    slots = ("total",)
+
+    @explain_keywords
+    def __init__(self, learning_rate=0.001, initial_accumulator_value: float = 0.1, epsilon: float = 1e-7,
+                 clipnorm=None, global_clipnorm=None):
+        super().__init__(learning_rate, clipnorm, global_clipnorm)
+        self.slot_start = initial_accumulator_value
+        self.epsilon = epsilon
+
+    def update(self, ops, value, grad, rate, total):
+        ops.adagrad(value, grad, total, rate, self.epsilon)
+
+
+def _share(value: float, what: str) -> float:
+    if not 0 <= value < 1:
+        raise ValueError(f"{what} must be at least 0 and below 1. Received: {value!r}")
+    return value
+
+
+_KNOWN = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSprop, "adagrad": Adagrad}
+
+
+def get(optimizer: str | Optimizer) -> Optimizer:
+    """Return an optimizer from its name (in any case, with its defaults) or itself.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, with the known ones.
+    TypeError
+        For anything else.
+    """
+    if isinstance(optimizer, str):
+        return look_up("optimizer", optimizer.lower(), _KNOWN)()
+    if isinstance(optimizer, Optimizer):
+        return optimizer
+    raise TypeError(f"An optimizer is a name or an object of tinynet.optimizers, such as Adam(0.001). "
+                    f"Received: {optimizer!r}")
+
+
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "get", "schedules"]

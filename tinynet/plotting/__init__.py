@@ -1,0 +1,42 @@
+"""Pictures of data, predictions and training, drawn with matplotlib.
+
+Every function returns a matplotlib ``Figure``. In a notebook it shows as the last expression of a cell, or with
+``display(figure)``; elsewhere :func:`save` writes it to a file. No screen is needed and no global state is touched:
+pyplot is never imported, and matplotlib itself only when something is drawn.
+
+>>> figure = tinynet.plotting.plot_images(images[:25], labels[:25], class_names=class_names)
+>>> tinynet.plotting.save(figure, "pictures/first_25.png")
+
+Images are arrays of shape (n, H, W) or (n, H, W, 1), drawn dark on white as the tutorials do; or (n, H, W, 3), in
+colour; or flat (n, H * W) where they are square. uint8 goes from 0 to 255; any other type is stretched from the
+smallest to the largest value. Labels are class numbers (n,) or one-hot (n, classes); probabilities are what ``predict``
+returns, (n, classes). Anything else gets a ValueError that says what was expected.
+"""
+
+from tinynet.plotting.curves import live_curves, plot_history, plot_learning_rate
+from tinynet.plotting.figure import save, show_live
+from tinynet.plotting.images import plot_digits, plot_image, plot_images, plot_wrong_first
+from tinynet.plotting.predictions import (
+    plot_confusion_matrix,
+    plot_prediction,
+    plot_prediction_pairs,
+    plot_predictions,
+    plot_probabilities,
+)
+
+__all__ = [
+    "live_curves",
+    "plot_confusion_matrix",
+    "plot_digits",
+    "plot_history",
+    "plot_image",
+    "plot_images",
+    "plot_learning_rate",
+    "plot_prediction",
+    "plot_prediction_pairs",
+    "plot_predictions",
+    "plot_probabilities",
+    "plot_wrong_first",
+    "save",
+    "show_live",
+]

@@ -1,0 +1,73 @@
+"""Shapes as users write them, and the sizes and pads of sliding windows: the one place that knows the SAME rule."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def as_shape(shape: int | Sequence[int], argument: str = "input_shape") -> tuple[int, ...]:
+    """Return a shape given as a tuple, a list or one integer as a tuple of integers of at least 1.
+
+    Raises
+    ------
+    ValueError
+        If an entry is not an integer of at least 1. The batch axis is no part of a shape here.
+    """
+    entries = (shape,) if isinstance(shape, int | np.integer) else shape
+    if not isinstance(entries, tuple | list) or not all(_is_positive(entry) for entry in entries):
+        raise ValueError(
+            f"{argument} must be a tuple or list of integers of at least 1, without the batch axis. Received: {shape!r}"
+        )
+    return tuple(int(entry) for entry in entries)
+
+
+def as_pair(value: int | Sequence[int], argument: str) -> tuple[int, int]:
+    """Return a window's height and width, given as one integer for both or as a pair.
+
+    Raises
+    ------
+    ValueError
+        If `value` is neither an integer nor a pair of integers of at least 1.
+    """
+    pair = (value, value) if isinstance(value, int | np.integer) else value
+    if not isinstance(pair, tuple | list) or len(pair) != 2 or not all(_is_positive(entry) for entry in pair):
+        raise ValueError(f"{argument} must be an integer of at least 1, or a pair of them. Received: {value!r}")
+    return int(pair[0]), int(pair[1])
+
+
+def _is_positive(entry) -> bool:
+    return isinstance(entry, int | np.integer) and not isinstance(entry, bool) and entry >= 1
+
+
+def window_size(size: int, kernel: int, stride: int, padding: str, dilation: int = 1) -> int:
+    """Return how many places a window takes along an axis of `size` elements.
+
+    "valid" lets no place stick out: ⌊(size - reach) / stride⌋ + 1, with reach = dilation (kernel - 1) + 1.
+    "same" makes a place for every `stride` elements, whatever the kernel: ⌈size / stride⌉.
+
+    Raises
+    ------
+    ValueError
+        If `padding` is neither, or the window is larger than the axis.
+    """
+    if padding == "same":
+        return -(-size // stride)
+    if padding != "valid":
+        raise ValueError(f"padding must be 'valid' or 'same'. Received: {padding!r}")
+    reach = dilation * (kernel - 1) + 1
+    if reach > size:
+        raise ValueError(f"A window that reaches over {reach} elements does not fit an axis of {size}. "
+                         f"Received: kernel {kernel}, dilation {dilation}, padding 'valid'")
+    return (size - reach) // stride + 1
+
+
+def window_pads(size: int, kernel: int, stride: int, padding: str, dilation: int = 1) -> tuple[int, int]:
+    """Return the pads before and after an axis, by TensorFlow's rule: an odd one stands after it.
+
+    "same" adds what the last place needs: (places - 1) stride + reach - size, if that is positive.
+    """
+    if padding == "valid":
+        return 0, 0
+    reach = dilation * (kernel - 1) + 1
+    total = max((window_size(size, kernel, stride, padding, dilation) - 1) * stride + reach - size, 0)
+    return total // 2, total - total // 2

@@ -1,0 +1,137 @@
+"""The training step: what `compile` makes of a model, a loss, an optimizer and metrics."""
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from tinynet import losses, metrics, optimizers
+from tinynet.feed import Batch
+from tinynet.layers import Layer
+
+
+class Trainer:
+    """One model with what trains it. Users meet it through the methods of :class:`tinynet.Sequential`.
+
+    Parameters
+    ----------
+    model : Sequential
+        The model; it may be built later.
+    optimizer : str or Optimizer
+        See :mod:`tinynet.optimizers`.
+    loss : str or Loss
+        See :mod:`tinynet.losses`.
+    metric_names : sequence of str or Metric
+        See :mod:`tinynet.metrics`.
+    """
+
+    def __init__(self, model: Layer, optimizer, loss, metric_names: Sequence):
+        if loss is None:
+            raise ValueError("compile needs a loss, such as 'sparse_categorical_crossentropy'. Received: loss=None")
+        if isinstance(metric_names, str) or not isinstance(metric_names, Sequence):
+            raise TypeError(f"compile: metrics is a list, such as ['accuracy']. Received: {metric_names!r}")
+        self.model = model
+        self.optimizer = optimizers.get(optimizer)
+        self.loss = losses.get(loss)
+        self._metric_names = list(metric_names)
+        for name in self._metric_names:
+            metrics.get(name, self.loss, (1,))  # an unknown name is an error of compile, not of fit
+        self.metrics: list[metrics.Metric] = []
+        self._prepared_for: tuple | None = None
+
+    def step(self, batch: Batch) -> float:
+        """Make one update from a checked batch, and return its loss: forward, loss, backward, optimizer."""
+        model, loss = self.model, self._loss
+        if self._paired:
+            p = model.logits(batch.x, training=True)
+        else:
+            p = model.propagate(batch.x, training=True)
+        dp = model.buffer("dp", p.shape)
+        value = loss.value_and_gradient(model.ops, batch.y, p, self._row_weights(batch, p.shape), dp)
+        if self._paired:
+            model.logits_backward(dp, need_dx=False)
+        else:
+            model.backpropagate(dp, need_dx=False)
+        self.optimizer.step(model)
+        self._measure(batch.y, p)
+        return value
+
+    def test(self, batch: Batch) -> float:
+        """Return the loss of a checked batch without training."""
+        model = self.model
+        p = model.logits(batch.x) if self._paired else model.propagate(batch.x)
+        dp = model.buffer("dp", p.shape)
+        value = self._loss.value_and_gradient(model.ops, batch.y, p, self._row_weights(batch, p.shape), dp)
+        self._measure(batch.y, p)
+        return value
+
+    def _measure(self, y, p) -> None:
+        if not self.metrics:
+            return
+        if self._paired and self._metrics_need_values:
+            head, z = self.model.activation, p
+            p = self.model.buffer("p", z.shape)
+            getattr(self.model.ops, head.rule.kernel)(z, p)
+        for metric in self.metrics:
+            metric.add(self.model.ops, y, p)
+
+    def _row_weights(self, batch: Batch, shape: tuple[int, ...]) -> np.ndarray:
+        if batch.weight is not None:
+            return self.model.ops.asarray(self._loss.row_weights(shape, batch.weight), self.model.dtype)
+        held = self._weights.get(shape[0])
+        if held is None:
+            held = self._weights[shape[0]] = self.model.ops.asarray(self._loss.row_weights(shape), self.model.dtype)
+        return held
+
+    def prepare(self) -> None:
+        """Pair the loss with the model's last activation and resolve the metrics, now that the model is built."""
+        head = self.model.activation
+        if self._prepared_for == (head, self.model.output_shape):
+            return
+        self._prepared_for = (head, self.model.output_shape)
+        self._weights: dict[int, np.ndarray] = {}
+        self._paired = head is not None and head.function == self.loss.paired_activation
+        self._loss = self.loss
+        if self._paired:
+            if self.loss.from_logits:
+                warnings.warn(f"The loss says from_logits=True, but the model ends in a {head.function}; the loss is "
+                              "computed from what goes into it.", stacklevel=4)
+            self._loss = self.loss.on_logits()
+        self.metrics = [metrics.get(name, self.loss, self.model.output_shape) for name in self._metric_names]
+        self._metrics_need_values = any(metric.needs_values for metric in self.metrics)
+
+    def reset(self) -> None:
+        """Begin the metrics anew."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def logs(self, loss: float) -> dict[str, float]:
+        """Return the loss and the metrics so far, by name."""
+        return {"loss": loss} | {metric.name: metric.result() for metric in self.metrics}
+
+    def check_labels(self, y: np.ndarray, n: int) -> np.ndarray:
+        """Return labels for n samples as the loss takes them, or raise a ValueError that says what would fit."""
+        self.prepare()
+        shape = (n, *self.model.output_shape)
+        for metric in self.metrics:
+            metric.check(y, shape, self.model.dtype)
+        return self.model.ops.asarray(self._loss.check(y, shape, self.model.dtype),
+                                      self._loss.label_type(self.model.dtype))
+
+    def sample_weights(self, y: np.ndarray, sample_weight, class_weight) -> np.ndarray | None:
+        """Return each sample's weight (N,): its own times its class'; None where all are 1."""
+        if sample_weight is None and class_weight is None:
+            return None
+        weight = np.ones(len(y)) if sample_weight is None else np.array(sample_weight, np.float64)
+        if weight.shape != (len(y),):
+            raise ValueError(f"sample_weight must have one entry a sample, ({len(y)},). Received: {weight.shape}")
+        if class_weight is None:
+            return weight
+        labels = y if self.loss.labels == "sparse" else y.argmax(axis=-1)
+        classes = np.unique(labels)
+        missing = [int(c) for c in classes if c not in class_weight]
+        if labels.ndim != 1 or missing:
+            raise ValueError("class_weight maps every class to its weight, where each sample has one class. "
+                             f"Received: {class_weight!r}, without {missing}")
+        table = np.array([class_weight.get(c, 0.0) for c in range(int(classes.max()) + 1)])
+        return weight * table[labels]

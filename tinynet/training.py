@@ -1,0 +1,166 @@
+"""The loops around the training step: fit, evaluate, predict, and one batch at a time."""
+
+import itertools
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+
+from tinynet.callbacks import CallbackList, History, progress
+from tinynet.data import Dataset
+from tinynet.feed import Batch, accept, check_batch_size, check_finite, count_steps, make_feed
+from tinynet.layers import Layer
+from tinynet.trainer import Trainer
+
+
+def fit(trainer: Trainer, x, y, *, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
+        class_weight, sample_weight, initial_epoch, steps_per_epoch, validation_steps) -> History:
+    """Train; the arguments are those of :meth:`tinynet.Sequential.fit`."""
+    if isinstance(epochs, bool) or not isinstance(epochs, int | np.integer) or epochs < 1:
+        raise ValueError(f"epochs must be an integer of at least 1. Received: {epochs!r}")
+    if validation_split:
+        x, y, sample_weight, validation_data = _split(x, y, sample_weight, validation_split)
+    feed = make_feed(trainer, x, y, sample_weight, class_weight, batch_size, shuffle)
+    steps = count_steps(feed, steps_per_epoch, "steps_per_epoch")
+    validation = None
+    if validation_data is not None:
+        validation = _validation_feed(trainer, validation_data, batch_size)
+        validation_steps = count_steps(validation, validation_steps, "validation_steps")
+    history = History()
+    model = trainer.model
+    events = CallbackList([*(callbacks or ()), history, *progress.choose(verbose)], model,
+                          {"epochs": epochs, "steps": steps})
+    stream = feed.stream() if steps_per_epoch else None
+    model.stop_training = False
+    events.call("on_train_begin", {})
+    for epoch in range(initial_epoch, epochs):
+        events.call("on_epoch_begin", epoch, {})
+        logs = _run_epoch(trainer, stream or iter(feed), steps, events)
+        if logs is None:
+            break
+        if validation is not None:
+            scores = _run_test(trainer, validation, validation_steps)
+            logs |= {f"val_{name}": score for name, score in scores.items()}
+        events.call("on_epoch_end", epoch, logs)
+        if model.stop_training:
+            break
+    events.call("on_train_end", {})
+    return history
+
+
+def _run_epoch(trainer: Trainer, batches: Iterator[Batch], steps: int, events: CallbackList) -> dict | None:
+    """Train on `steps` batches; return the epoch's mean loss and metrics, None if there was no batch left."""
+    trainer.reset()
+    total, samples, done = 0.0, 0, 0
+    for batch in itertools.islice(batches, steps):
+        if events.watches_batches:
+            events.call("on_train_batch_begin", done, {})
+        total += trainer.step(batch) * len(batch.x)
+        samples += len(batch.x)
+        if events.watches_batches:
+            events.call("on_train_batch_end", done, trainer.logs(total / samples))
+        done += 1
+        if trainer.model.stop_training:
+            break
+    if done < steps and not trainer.model.stop_training:
+        warnings.warn(f"The data ran out after {done} of {steps} batches of an epoch; training stops. Call repeat() on "
+                      "the dataset, or ask for fewer steps.", stacklevel=4)
+        trainer.model.stop_training = True
+    return trainer.logs(total / samples) if samples else None
+
+
+def _run_test(trainer: Trainer, feed, steps: int) -> dict[str, float]:
+    trainer.reset()
+    total, samples = 0.0, 0
+    for batch in itertools.islice(feed, steps):
+        total += trainer.test(batch) * len(batch.x)
+        samples += len(batch.x)
+    return trainer.logs(total / samples)
+
+
+def _validation_feed(trainer: Trainer, validation, batch_size):
+    if isinstance(validation, Dataset):
+        return make_feed(trainer, validation, None, None, None, None, False)
+    if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
+        raise ValueError("validation_data is (x, y), (x, y, sample weights) or a Dataset. "
+                         f"Received: {type(validation).__name__}")
+    x, y, *weight = validation
+    return make_feed(trainer, x, y, weight[0] if weight else None, None, batch_size, False)
+
+
+def _split(x, y, sample_weight, share: float):
+    """Hold out the last `share` of the samples; return what is left, and the validation data."""
+    if isinstance(x, Dataset):
+        raise ValueError("validation_split needs arrays; give a Dataset's validation part as validation_data. "
+                         "Received: a Dataset")
+    x, y = np.asarray(x), np.asarray(y)
+    at = int(len(x) * (1 - share))
+    if not 0 < at < len(x):
+        raise ValueError("validation_split is a share between 0 and 1 that leaves a sample on either side. "
+                         f"Received: {share!r} of {len(x)} samples")
+    if sample_weight is None:
+        return x[:at], y[:at], None, (x[at:], y[at:])
+    weight = np.asarray(sample_weight)
+    return x[:at], y[:at], weight[:at], (x[at:], y[at:], weight[at:])
+
+
+def evaluate(trainer: Trainer, x, y, *, batch_size, verbose, sample_weight, steps) -> list[float]:
+    """Return [loss, metric, ...]; the arguments are those of :meth:`tinynet.Sequential.evaluate`."""
+    feed = make_feed(trainer, x, y, sample_weight, None, batch_size, False)
+    steps = count_steps(feed, steps, "steps")
+    events = CallbackList(progress.choose(verbose), trainer.model, {"epochs": 1, "steps": steps})
+    events.call("on_test_begin", {})
+    scores = _run_test(trainer, feed, steps)
+    events.call("on_test_end", scores)
+    return list(scores.values())
+
+
+def train_on_batch(trainer: Trainer, x, y, sample_weight, class_weight) -> float | list[float]:
+    """Make one update from one batch and return its loss, or [loss, metric, ...]."""
+    return _on_batch(trainer, trainer.step, x, y, sample_weight, class_weight)
+
+
+def test_on_batch(trainer: Trainer, x, y, sample_weight) -> float | list[float]:
+    """Return the loss of one batch, or [loss, metric, ...], without training."""
+    return _on_batch(trainer, trainer.test, x, y, sample_weight, None)
+
+
+def _on_batch(trainer: Trainer, run, x, y, sample_weight, class_weight):
+    x, y = accept(trainer.model, x), np.asarray(y)
+    if not len(x):
+        raise ValueError(f"A batch needs at least one sample. Received: x of shape {x.shape}")
+    labels = trainer.check_labels(y, len(x))
+    trainer.reset()
+    value = run(Batch(x, labels, trainer.sample_weights(y, sample_weight, class_weight)))
+    return [value, *(metric.result() for metric in trainer.metrics)] if trainer.metrics else value
+
+
+def predict(model: Layer, x, *, batch_size: int | None, verbose, steps: int | None) -> np.ndarray:
+    """Return predictions; the arguments are those of :meth:`tinynet.Sequential.predict`."""
+    if isinstance(x, Dataset):
+        steps = _dataset_steps(x, steps, batch_size)
+        inputs = (element[0] if isinstance(element, tuple) else element for element in itertools.islice(x, steps))
+        batches = (accept(model, batch) for batch in inputs)
+    else:
+        x = accept(model, x)
+        check_finite("x", x)
+        size = check_batch_size(batch_size)
+        steps = -(-len(x) // size) if steps is None else steps
+        batches = (x[i : i + size] for i in range(0, min(len(x), steps * size), size))
+    events = CallbackList(progress.choose(verbose), model, {"epochs": 1, "steps": steps})
+    events.call("on_test_begin", {})
+    found = [model.ops.to_numpy(model.propagate(batch)) for batch in batches]
+    if not found:
+        raise ValueError("predict needs at least one input. Received: none")
+    events.call("on_test_end", {})
+    return np.concatenate(found)
+
+
+def _dataset_steps(dataset: Dataset, steps: int | None, batch_size) -> int:
+    if batch_size is not None:
+        raise ValueError(f"A Dataset brings its own batch_size. Received: batch_size={batch_size!r} beside a Dataset")
+    if steps is None:
+        if dataset.is_endless:
+            raise ValueError("An endless dataset needs steps, such as steps=1. Received: steps=None")
+        return len(dataset)
+    return steps
