@@ -293,7 +293,7 @@ class Sequential(Layer):
     @explain_keywords
     def evaluate(self, x=None, y=None, batch_size: int | None = None, verbose="auto", sample_weight=None,
                  steps: int | None = None) -> list[float]:
-        """Return the list [loss, metric, ...] over arrays, or over a Dataset (for `steps` batches); see :meth:`fit`."""
+        """Return the list [loss, metric, ...] over arrays or a Dataset (for `steps` batches); see :meth:`fit`."""
         return training.evaluate(self.trainer, x, y, batch_size=batch_size, verbose=verbose,
                                  sample_weight=sample_weight, steps=steps)
 

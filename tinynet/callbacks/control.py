@@ -31,7 +31,8 @@ class LearningRateScheduler(Callback):
         optimizer = self.model.optimizer
         rate = float(self.schedule(epoch, optimizer.current_rate) if self._takes_rate else self.schedule(epoch))
         if not rate >= 0:
-            raise ValueError(f"LearningRateScheduler: the schedule must return a number of at least 0. Received: {rate}")
+            raise ValueError("LearningRateScheduler: the schedule must return a number of at least 0. "
+                             f"Received: {rate!r}")
         optimizer.learning_rate = rate
         if self.verbose:
             print(f"Epoch {epoch + 1}: LearningRateScheduler sets the learning rate to {rate:.6g}.")

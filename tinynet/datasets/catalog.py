@@ -11,6 +11,7 @@ from tinynet.datasets import fashion_mnist, mnist
 from tinynet.errors import explain_keywords, look_up
 
 _MODULES = {"mnist": mnist, "fashion_mnist": fashion_mnist}
+_SPLITS = ("train", "test")
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,8 @@ def load(
     module = look_up("data set", name, _MODULES)
     wanted = [split] if isinstance(split, str) else split
     for one in wanted or ():
-        look_up(f"split of {name}", one, {"train", "test"})
-    arrays = dict(zip(("train", "test"), module.load_data(data_dir), strict=True))
+        look_up(f"split of {name}", one, dict.fromkeys(_SPLITS))
+    arrays = dict(zip(_SPLITS, module.load_data(data_dir), strict=True))
     datasets = {one: _as_dataset(*arrays[one], as_supervised) for one in arrays}
     if isinstance(split, str):
         result = datasets[split]

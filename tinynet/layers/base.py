@@ -1,6 +1,7 @@
 """What every layer shares: its name, its shapes, its parameters, its buffers and the arrays saved for backward."""
 
 import re
+from collections.abc import Iterator
 from types import ModuleType
 
 import numpy as np
@@ -138,6 +139,15 @@ class Layer:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}, {self.input_shape} -> {self.output_shape}>"
+
+
+def with_sublayers(layer: Layer) -> Iterator[Layer]:
+    """Yield a layer and, below it, every layer that it holds: a Dense layer's activation, a model's layers."""
+    yield layer
+    for held in vars(layer).values():
+        for inner in held if isinstance(held, list) else [held]:
+            if isinstance(inner, Layer):
+                yield from with_sublayers(inner)
 
 
 def snake_case(name: str) -> str:

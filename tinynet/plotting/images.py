@@ -38,6 +38,8 @@ class Sheet:
         gap: int = 12,
         beside: bool = False,
     ):
+        if not isinstance(columns, int | np.integer) or columns < 1:
+            raise ValueError(f"columns has to be a whole number, at least 1. Received: columns={columns!r}")
         count, self.height, self.width = pictures.shape[:3]
         self.zoom = max(1, round(picture / max(self.height, self.width)))
         columns = min(columns, count)

@@ -7,7 +7,7 @@ import numpy as np
 
 from tinynet.plotting.figure import add_axes, new_figure
 from tinynet.plotting.images import FONT_SIZE, LETTER, Sheet, rectangles
-from tinynet.plotting.inputs import as_classes, as_names, as_one_prediction, as_pictures, as_probabilities
+from tinynet.plotting.inputs import as_classes, as_names, as_one_prediction, as_picture, as_pictures, as_probabilities
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -114,7 +114,7 @@ def plot_prediction(
     matplotlib.figure.Figure
         The picture.
     """
-    rows = np.asarray(image)[np.newaxis], np.asarray(label)[np.newaxis], as_one_prediction(probabilities)
+    rows = as_picture(image)[np.newaxis], np.asarray(label)[np.newaxis], as_one_prediction(probabilities)
     pictures, labels, probabilities = _checked(*rows)
     sheet = _pairs(pictures, labels, probabilities, class_names, 1, title, picture=224)
     # There is room here to number the bars.
