@@ -78,8 +78,8 @@ class GradientReport:
         for found in self.comparisons:
             right = found.error <= self.tolerance
             lines.append(f"{'ok   ' if right else 'WRONG'} {found.layer}.{found.name}: relative error "
-                         f"{found.error:.1e} at {list(found.index)} (backward {found.analytic:.9g}, differences {found.numeric:.9g}; "
-                         f"{found.checked} of {found.size} elements)")
+                         f"{found.error:.1e} at {list(found.index)} (backward {found.analytic:.9g}, differences "
+                         f"{found.numeric:.9g}; {found.checked} of {found.size} elements)")
             if found.cause:
                 lines.append(f"      usual cause: {found.cause}")
         return "\n".join(lines)

@@ -232,8 +232,8 @@ class Sequential(Layer):
     def trainer(self) -> Trainer:
         """What :meth:`compile` made: `trainer.optimizer`, `trainer.loss`, `trainer.metrics`."""
         if self._trainer is None:
-            raise RuntimeError(f"Model {self.name!r} must be compiled first: model.compile(optimizer='adam', loss=...). "
-                               "Received: a model that is not compiled")
+            raise RuntimeError(f"Model {self.name!r} must be compiled first: model.compile(optimizer='adam', "
+                               "loss=...). Received: a model that is not compiled")
         return self._trainer
 
     @property

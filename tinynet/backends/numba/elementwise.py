@@ -1,10 +1,13 @@
 """Activations and dropout in one pass each, over any shape read as a flat array.
 
 Constants are cast to the array's own type: a float64 among float32 would turn the whole loop into float64.
-Comparisons are written so that NaN goes through, as it does in NumPy: a diverging run must show.
+Comparisons are written so that NaN goes through, as it does in NumPy: a diverging run must show. Where NumPy has a loop
+that computes sixteen exponentials at a time, it is called.
 """
 
 import math
+
+import numpy as np
 
 from tinynet.backends.numba.jit import jit
 
@@ -100,14 +103,29 @@ def gelu_backward(dy, x, y, dx) -> None:
         dx[i] = dy[i] * (cdf + x[i] * peak * math.exp(-half * x[i] * x[i]))
 
 
-@jit
 def sigmoid(x, y) -> None:
     """Equals numpy.elementwise.sigmoid."""
+    negate_above(x, y, -88.0 if x.itemsize == 4 else -709.0)  # from there on exp(-x) would overflow
+    np.exp(y, out=y)
+    one_over_one_plus(y)
+
+
+@jit
+def negate_above(x, y, floor) -> None:
+    """Compute y = -max(x, floor)."""
     x, y = x.ravel(), y.ravel()
-    one = x.dtype.type(1)
+    low = x.dtype.type(floor)
     for i in range(x.size):
-        e = math.exp(-abs(x[i]))
-        y[i] = (one if x[i] >= 0 else e) / (one + e)
+        y[i] = -low if x[i] < low else -x[i]
+
+
+@jit
+def one_over_one_plus(e) -> None:
+    """Compute e = 1 / (1 + e), in place."""
+    e = e.ravel()
+    one = e.dtype.type(1)
+    for i in range(e.size):
+        e[i] = one / (one + e[i])
 
 
 @jit
@@ -119,12 +137,9 @@ def sigmoid_backward(dy, x, y, dx) -> None:
         dx[i] = dy[i] * y[i] * (one - y[i])
 
 
-@jit
 def tanh(x, y) -> None:
     """Equals numpy.elementwise.tanh."""
-    x, y = x.ravel(), y.ravel()
-    for i in range(x.size):
-        y[i] = math.tanh(x[i])
+    np.tanh(x, out=y)
 
 
 @jit
