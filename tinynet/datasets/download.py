@@ -174,9 +174,10 @@ def _download(published: Published, filename: str, cache: Path, tries: int) -> P
     if received:
         raise ValueError(_wrong_hash(published, filename, cache / filename, received[-1]))
     raise ConnectionError(
-        f"{published.title}'s {filename} is not on this machine, and no mirror could be reached. "
-        f"{_manual_way(published, filename, cache)} Without any network, `python examples/quickstart.py` trains on "
-        f"digits drawn from fonts. Received: {'; '.join(silent)}"
+        f"{published.title}'s {filename} is not on this machine, and no mirror could be reached.\n"
+        f"{_manual_way(published, list(published.files), cache)}\n"
+        "Without any network, `python examples/quickstart.py` trains on digits drawn from fonts.\n"
+        f"Received: {'; '.join(silent)}"
     )
 
 
@@ -185,14 +186,16 @@ def _wrong_hash(published: Published, filename: str, path: Path, received: str) 
     other = next((p for p in (MNIST, FASHION_MNIST) if received in p.files[filename]), None)
     what = f"it is {other.title}'s file of that name" if other else "it is damaged, cut short, or another file"
     return (
-        f"{path} is not {published.title}'s {filename}: {what}. Expected: SHA-256 {compressed} (gzip) or {plain} "
-        f"(uncompressed). {_manual_way(published, filename, path.parent)} Received: SHA-256 {received}"
+        f"{path} is not {published.title}'s {filename}: {what}.\n"
+        f"Expected: SHA-256 {compressed} (gzip) or {plain} (uncompressed).\n"
+        f"{_manual_way(published, [filename], path.parent)}\n"
+        f"Received: SHA-256 {received}"
     )
 
 
-def _manual_way(published: Published, filename: str, folder: Path) -> str:
+def _manual_way(published: Published, filenames: list[str], folder: Path) -> str:
     return (
-        f"By hand: download {' or '.join(mirror + filename for mirror in published.mirrors)} and put it into {folder}; "
-        f"or into a folder {published.folder!r} anywhere, and name the folder around that as data_dir or in the "
-        f"environment variable TINYNET_DATA."
+        f"By hand: download {', '.join(filenames)} from {' or '.join(published.mirrors)} into {folder}; or into a "
+        f"folder {published.folder!r} anywhere, and name the folder around that as data_dir or in the environment "
+        "variable TINYNET_DATA."
     )
