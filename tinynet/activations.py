@@ -123,9 +123,10 @@ def _apply(name: str, x: np.ndarray) -> np.ndarray:
     rule = RULES[name]
     ops = get_backend()
     x = np.asarray(x)
+    shape = x.shape
     x = ops.asarray(x, x.dtype if x.dtype in ("float32", "float64") else "float64")
-    if name == "softmax" and x.ndim == 0:
+    if name == "softmax" and not shape:
         raise ValueError(f"softmax needs at least one axis. Received: {x!r}")
     y = ops.empty(x.shape, x.dtype)
     getattr(ops, rule.kernel)(x, y, *rule.constants)
-    return ops.to_numpy(y)
+    return ops.to_numpy(y).reshape(shape)

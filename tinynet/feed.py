@@ -1,6 +1,8 @@
 """The door: what users hand to `fit`, `evaluate` and `predict` is checked here, once, and cut into batches."""
 
-from collections.abc import Iterator
+import itertools
+import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -175,7 +177,7 @@ class DatasetFeed:
     def _batch(self, x, y, sample_weight=None) -> Batch:
         trainer = self.trainer
         x, y = np.asarray(x), np.asarray(y)
-        if trainer.model.built and x.shape == trainer.model.input_shape:
+        if not y.ndim or x.shape == trainer.model.input_shape:
             raise ValueError("The dataset must deliver batches; put .batch(32) at its end. "
                              f"Received: an element of shape {x.shape}")
         x = accept(trainer.model, x)
@@ -196,6 +198,17 @@ def make_feed(trainer: "Trainer", x, y, sample_weight, class_weight, batch_size,
             raise ValueError(f"A Dataset brings its own {argument}; leave the argument out. Received: {argument} "
                              "beside a Dataset")
     return DatasetFeed(trainer, x, class_weight)
+
+
+def in_steps(batches: Iterable, steps: int) -> Iterator:
+    """Yield `steps` batches, and warn if there are fewer: what is computed from them is of less data than asked for."""
+    done = 0
+    for batch in itertools.islice(batches, steps):
+        yield batch
+        done += 1
+    if done < steps:
+        warnings.warn(f"The data ran out after {done} of {steps} batches. Call repeat() on the dataset, or ask for "
+                      "fewer steps.", stacklevel=2)
 
 
 def count_steps(feed: ArrayFeed | DatasetFeed, steps: int | None, argument: str) -> int:

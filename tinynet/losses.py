@@ -37,6 +37,7 @@ class Loss:
     """
 
     labels = "values"
+    least_axes = 1
     paired_activation: str | None = None
     from_logits = False
 
@@ -71,6 +72,10 @@ class Loss:
     def _run(self, y, p, sample_weight):
         ops = get_backend()
         p = np.asarray(p)
+        if p.ndim < self.least_axes or not p.size:
+            wanted = "(N, ..., C)" if self.least_axes == 2 else "(N, ...)"
+            raise ValueError(f"{type(self).__name__} takes predictions of shape {wanted}, of at least one sample. "
+                             f"Received: {p.shape}")
         p = p.astype(p.dtype if p.dtype in FLOAT_TYPES else floatx())
         truth = ops.asarray(self.check(y, p.shape, p.dtype), self.label_type(p.dtype))
         weight = ops.asarray(self.row_weights(p.shape, sample_weight), p.dtype)
@@ -169,6 +174,7 @@ class CategoricalCrossentropy(_Probability):
         "mean" over the samples, or "sum".
     """
 
+    least_axes = 2
     paired_activation = "softmax"
 
     @explain_keywords
@@ -196,6 +202,7 @@ class SparseCategoricalCrossentropy(Loss):
     """
 
     labels = "sparse"
+    least_axes = 2
     paired_activation = "softmax"
 
     @explain_keywords

@@ -88,7 +88,10 @@ class SparseTopKCategoricalAccuracy(Metric):
         self.k = k
 
     def check(self, y, shape, dtype):
-        return SparseCategoricalCrossentropy().check(y, shape, dtype)
+        try:
+            return SparseCategoricalCrossentropy().check(y, shape, dtype)
+        except ValueError as error:
+            raise ValueError(f"Metric {self.name!r}, as {error}") from None
 
     def add(self, ops, y, p):
         self._total += ops.count_hits(y.reshape(-1), p.reshape(-1, p.shape[-1]), self.k)
@@ -102,7 +105,9 @@ class TopKCategoricalAccuracy(SparseTopKCategoricalAccuracy):
         return Metric.check(self, y, shape, dtype)
 
     def add(self, ops, y, p):
-        super().add(ops, ops.asarray(y.argmax(axis=-1), np.int32), p)
+        classes = p.shape[-1]
+        self._total += ops.count_one_hot_hits(y.reshape(-1, classes), p.reshape(-1, classes), self.k)
+        self._count += y.size // classes
 
 
 class SparseCategoricalAccuracy(SparseTopKCategoricalAccuracy):
@@ -137,7 +142,7 @@ class BinaryAccuracy(Metric):
         self.threshold = threshold
 
     def add(self, ops, y, p):
-        self._total += float(((p > self.threshold) == (y > 0.5)).sum())
+        self._total += ops.count_same_side(y.reshape(-1), p.reshape(-1), self.threshold)
         self._count += y.size
 
 
@@ -150,11 +155,14 @@ class _LossMetric(Metric):
     @explain_keywords
     def __init__(self, name: str | None = None):
         super().__init__(name)
+        self._held = None
 
     def add(self, ops, y, p):
         rows = p.size // p.shape[-1]
-        weight = ops.zeros((rows,), p.dtype) + 1
-        self._total += self.loss.value_and_gradient(ops, y, p, weight, ops.empty(p.shape, p.dtype))
+        if self._held is None or len(self._held[1]) < len(p) or self._held[1].dtype != p.dtype:
+            self._held = ops.zeros((rows,), p.dtype) + 1, ops.empty(p.shape, p.dtype)
+        ones, dp = self._held
+        self._total += self.loss.value_and_gradient(ops, y, p, ones[:rows], dp[: len(p)])
         self._count += rows
 
 
@@ -243,7 +251,8 @@ def confusion_matrix(labels, predictions, num_classes: int | None = None) -> np.
     if predictions.ndim == 2:
         num_classes = num_classes or predictions.shape[1]
         predictions = predictions.argmax(axis=1)
-    if labels.ndim != 1 or labels.shape != predictions.shape or labels.dtype.kind not in "iu":
+    kinds = labels.dtype.kind + predictions.dtype.kind
+    if labels.ndim != 1 or labels.shape != predictions.shape or kinds.strip("iu"):
         raise ValueError("confusion_matrix needs labels (N,) of integers and predictions (N,) or (N, C). "
                          f"Received: {labels.shape} of {labels.dtype} and {predictions.shape}")
     if num_classes is None:

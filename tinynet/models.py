@@ -45,12 +45,16 @@ class Sequential(Layer):
         self.layers: list[Layer] = []
         self.stop_training = False
         self._chain: list[Layer] = []
+        self._outer: Sequential | None = None
         self._trainer: Trainer | None = None
         for layer in layers or ():
             self.add(layer)
 
     def add(self, layer: Layer | Input) -> None:
         """Append a layer; where the shape so far is known, build it."""
+        if self._outer is not None:
+            raise ValueError(f"Model {self.name!r} is a part of {self._outer.name!r} and cannot grow any more. "
+                             f"Received: {layer!r}")
         if isinstance(layer, Input):
             if self.layers or self.input_shape:
                 raise ValueError(f"Input must be the first entry of a Sequential. Received: it as entry "
@@ -65,6 +69,8 @@ class Sequential(Layer):
                              f"{type(layer).__name__}. Received: {layer!r} again")
         self._name(layer)
         self.layers.append(layer)
+        if isinstance(layer, Sequential):
+            layer._outer = self
         if len(self.layers) == 1 and self.input_shape is None:
             self.input_shape = layer.input_shape
         if self.built:

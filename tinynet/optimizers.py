@@ -6,6 +6,7 @@ kernel for each trainable stretch.
 """
 
 import math
+import numbers
 from collections.abc import Callable
 from types import ModuleType
 
@@ -37,7 +38,7 @@ class Optimizer:
     slot_start = 0.0
 
     def __init__(self, learning_rate, clipnorm=None, global_clipnorm=None):
-        if not callable(learning_rate) and not learning_rate >= 0:
+        if not callable(learning_rate) and not (isinstance(learning_rate, numbers.Real) and learning_rate >= 0):
             raise ValueError(f"{type(self).__name__}: learning_rate must be a number of at least 0 or a schedule. "
                              f"Received: {learning_rate!r}")
         for argument, norm in (("clipnorm", clipnorm), ("global_clipnorm", global_clipnorm)):
@@ -70,7 +71,7 @@ class Optimizer:
         if not parameters:
             return
         if self._layout != _layout(parameters):
-            self._lay_out(parameters, model.ops)
+            self._lay_out(model)
         if self.clipnorm or self.global_clipnorm:
             self._clip(parameters, model.ops)
         rate = self.current_rate
@@ -82,8 +83,13 @@ class Optimizer:
         """Apply the rule to one stretch of flat arrays."""
         raise TypeError(f"{type(self).__name__} does not define update")
 
-    def _lay_out(self, parameters, ops) -> None:
+    def _lay_out(self, model: Layer) -> None:
         """Find the stretches as parameters lie and are trainable now, and move each parameter's slots with it."""
+        parameters, ops = model.parameters, model.ops
+        known = {id(parameter) for parameter, _ in self._parameters}
+        if known and not any(id(parameter) in known for parameter in parameters):
+            raise ValueError(f"This {type(self).__name__} trains another model already, and keeps what it knows of "
+                             f"that one's gradients; make a new one. Received: {model!r}")
         arena = settle(parameters, ops)
         held = {name: ops.zeros(arena.values.shape, arena.values.dtype) for name in self.slots}
         for name, slot in held.items():

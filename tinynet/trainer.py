@@ -34,8 +34,12 @@ class Trainer:
         self.optimizer = optimizers.get(optimizer)
         self.loss = losses.get(loss)
         self._metric_names = list(metric_names)
-        for name in self._metric_names:
-            metrics.get(name, self.loss, (1,))  # an unknown name is an error of compile, not of fit
+        # What is wrong with a metric is an error of compile, not of fit.
+        names = [metrics.get(name, self.loss, (1,)).name for name in self._metric_names]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(f"Two metrics cannot share a name, as {twice!r}, which is their key in History. "
+                             f"Received: {names}")
         self.metrics: list[metrics.Metric] = []
         self._prepared_for: tuple | None = None
 
@@ -113,10 +117,10 @@ class Trainer:
         """Return labels for n samples as the loss takes them, or raise a ValueError that says what would fit."""
         self.prepare()
         shape = (n, *self.model.output_shape)
+        checked = self._loss.check(y, shape, self.model.dtype)
         for metric in self.metrics:
             metric.check(y, shape, self.model.dtype)
-        return self.model.ops.asarray(self._loss.check(y, shape, self.model.dtype),
-                                      self._loss.label_type(self.model.dtype))
+        return self.model.ops.asarray(checked, self._loss.label_type(self.model.dtype))
 
     def sample_weights(self, y: np.ndarray, sample_weight, class_weight) -> np.ndarray | None:
         """Return each sample's weight (N,): its own times its class'; None where all are 1."""
@@ -127,11 +131,18 @@ class Trainer:
             raise ValueError(f"sample_weight must have one entry a sample, ({len(y)},). Received: {weight.shape}")
         if class_weight is None:
             return weight
-        labels = y if self.loss.labels == "sparse" else y.argmax(axis=-1)
-        classes = np.unique(labels)
-        missing = [int(c) for c in classes if c not in class_weight]
-        if labels.ndim != 1 or missing:
-            raise ValueError("class_weight maps every class to its weight, where each sample has one class. "
+        labels = self._classes(y)
+        classes = np.unique(labels).tolist()
+        missing = [c for c in classes if c not in class_weight]
+        if missing:
+            raise ValueError("class_weight maps every class to its weight. "
                              f"Received: {class_weight!r}, without {missing}")
-        table = np.array([class_weight.get(c, 0.0) for c in range(int(classes.max()) + 1)])
-        return weight * table[labels]
+        return weight * np.array([class_weight[c] for c in classes])[np.searchsorted(classes, labels)]
+
+    def _classes(self, y: np.ndarray) -> np.ndarray:
+        if self.loss.labels == "sparse" and y.ndim == 1:
+            return y
+        if self.loss.labels == "one-hot" and y.ndim == 2:
+            return y[:, 0].astype(int) if y.shape[1] == 1 else y.argmax(axis=1)
+        raise ValueError("class_weight needs samples that have one class each. "
+                         f"Received: labels of shape {y.shape} for {type(self.loss).__name__}")

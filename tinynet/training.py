@@ -1,14 +1,12 @@
 """The loops around the training step: fit, evaluate, predict, and one batch at a time."""
 
-import itertools
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
 
-from tinynet.callbacks import CallbackList, History, progress
+from tinynet.callbacks import Callback, CallbackList, History, progress
 from tinynet.data import Dataset
-from tinynet.feed import Batch, accept, check_batch_size, check_finite, count_steps, make_feed
+from tinynet.feed import Batch, accept, check_batch_size, check_finite, count_steps, in_steps, make_feed
 from tinynet.layers import Layer
 from tinynet.trainer import Trainer
 
@@ -18,7 +16,11 @@ def fit(trainer: Trainer, x, y, *, batch_size, epochs, verbose, callbacks, valid
     """Train; the arguments are those of :meth:`tinynet.Sequential.fit`."""
     if isinstance(epochs, bool) or not isinstance(epochs, int | np.integer) or epochs < 1:
         raise ValueError(f"epochs must be an integer of at least 1. Received: {epochs!r}")
-    if validation_split:
+    if (isinstance(initial_epoch, bool) or not isinstance(initial_epoch, int | np.integer)
+            or not 0 <= initial_epoch < epochs):
+        raise ValueError(f"initial_epoch must be an integer of at least 0 and below epochs={epochs}. "
+                         f"Received: {initial_epoch!r}")
+    if validation_split and validation_data is None:
         x, y, sample_weight, validation_data = _split(x, y, sample_weight, validation_split)
     feed = make_feed(trainer, x, y, sample_weight, class_weight, batch_size, shuffle)
     steps = count_steps(feed, steps_per_epoch, "steps_per_epoch")
@@ -28,7 +30,8 @@ def fit(trainer: Trainer, x, y, *, batch_size, epochs, verbose, callbacks, valid
         validation_steps = count_steps(validation, validation_steps, "validation_steps")
     history = History()
     model = trainer.model
-    events = CallbackList([*(callbacks or ()), history, *progress.choose(verbose)], model,
+    callbacks = [callbacks] if isinstance(callbacks, Callback) else callbacks or ()
+    events = CallbackList([*callbacks, history, *progress.choose(verbose)], model,
                           {"epochs": epochs, "steps": steps})
     stream = feed.stream() if steps_per_epoch else None
     model.stop_training = False
@@ -39,7 +42,7 @@ def fit(trainer: Trainer, x, y, *, batch_size, epochs, verbose, callbacks, valid
         if logs is None:
             break
         if validation is not None:
-            scores = _run_test(trainer, validation, validation_steps)
+            scores = _run_test(trainer, validation, validation_steps, events)
             logs |= {f"val_{name}": score for name, score in scores.items()}
         events.call("on_epoch_end", epoch, logs)
         if model.stop_training:
@@ -52,7 +55,7 @@ def _run_epoch(trainer: Trainer, batches: Iterator[Batch], steps: int, events: C
     """Train on `steps` batches; return the epoch's mean loss and metrics, None if there was no batch left."""
     trainer.reset()
     total, samples, done = 0.0, 0, 0
-    for batch in itertools.islice(batches, steps):
+    for batch in in_steps(batches, steps):
         if events.watches_batches:
             events.call("on_train_batch_begin", done, {})
         total += trainer.step(batch) * len(batch.x)
@@ -62,20 +65,22 @@ def _run_epoch(trainer: Trainer, batches: Iterator[Batch], steps: int, events: C
         done += 1
         if trainer.model.stop_training:
             break
-    if done < steps and not trainer.model.stop_training:
-        warnings.warn(f"The data ran out after {done} of {steps} batches of an epoch; training stops. Call repeat() on "
-                      "the dataset, or ask for fewer steps.", stacklevel=4)
+    if done < steps:
         trainer.model.stop_training = True
     return trainer.logs(total / samples) if samples else None
 
 
-def _run_test(trainer: Trainer, feed, steps: int) -> dict[str, float]:
+def _run_test(trainer: Trainer, feed, steps: int, events: CallbackList) -> dict[str, float]:
+    """Return the mean loss and metrics over `steps` batches."""
+    events.call("on_test_begin", {})
     trainer.reset()
     total, samples = 0.0, 0
-    for batch in itertools.islice(feed, steps):
+    for batch in in_steps(feed, steps):
         total += trainer.test(batch) * len(batch.x)
         samples += len(batch.x)
-    return trainer.logs(total / samples)
+    logs = trainer.logs(total / samples)
+    events.call("on_test_end", logs)
+    return logs
 
 
 def _validation_feed(trainer: Trainer, validation, batch_size):
@@ -108,11 +113,8 @@ def evaluate(trainer: Trainer, x, y, *, batch_size, verbose, sample_weight, step
     """Return [loss, metric, ...]; the arguments are those of :meth:`tinynet.Sequential.evaluate`."""
     feed = make_feed(trainer, x, y, sample_weight, None, batch_size, False)
     steps = count_steps(feed, steps, "steps")
-    events = CallbackList(progress.choose(verbose), trainer.model, {"epochs": 1, "steps": steps})
-    events.call("on_test_begin", {})
-    scores = _run_test(trainer, feed, steps)
-    events.call("on_test_end", scores)
-    return list(scores.values())
+    events = CallbackList(progress.choose_for_evaluation(verbose), trainer.model, {"epochs": 1, "steps": steps})
+    return list(_run_test(trainer, feed, steps, events).values())
 
 
 def train_on_batch(trainer: Trainer, x, y, sample_weight, class_weight) -> float | list[float]:
@@ -139,7 +141,7 @@ def predict(model: Layer, x, *, batch_size: int | None, verbose, steps: int | No
     """Return predictions; the arguments are those of :meth:`tinynet.Sequential.predict`."""
     if isinstance(x, Dataset):
         steps = _dataset_steps(x, steps, batch_size)
-        inputs = (element[0] if isinstance(element, tuple) else element for element in itertools.islice(x, steps))
+        inputs = (element[0] if isinstance(element, tuple) else element for element in in_steps(x, steps))
         batches = (accept(model, batch) for batch in inputs)
     else:
         x = accept(model, x)
@@ -147,7 +149,7 @@ def predict(model: Layer, x, *, batch_size: int | None, verbose, steps: int | No
         size = check_batch_size(batch_size)
         steps = -(-len(x) // size) if steps is None else steps
         batches = (x[i : i + size] for i in range(0, min(len(x), steps * size), size))
-    events = CallbackList(progress.choose(verbose), model, {"epochs": 1, "steps": steps})
+    events = CallbackList(progress.choose_for_evaluation(verbose), model, {"epochs": 1, "steps": steps})
     events.call("on_test_begin", {})
     found = [model.ops.to_numpy(model.propagate(batch)) for batch in batches]
     if not found:

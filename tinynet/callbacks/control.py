@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import numbers
 from collections.abc import Callable
 
 import numpy as np
@@ -29,11 +30,11 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         optimizer = self.model.optimizer
-        rate = float(self.schedule(epoch, optimizer.current_rate) if self._takes_rate else self.schedule(epoch))
-        if not rate >= 0:
+        rate = self.schedule(epoch, optimizer.current_rate) if self._takes_rate else self.schedule(epoch)
+        if not isinstance(rate, numbers.Real) or not rate >= 0:
             raise ValueError("LearningRateScheduler: the schedule must return a number of at least 0. "
                              f"Received: {rate!r}")
-        optimizer.learning_rate = rate
+        optimizer.learning_rate = float(rate)
         if self.verbose:
             print(f"Epoch {epoch + 1}: LearningRateScheduler sets the learning rate to {rate:.6g}.")
 
@@ -158,7 +159,7 @@ class ReduceLROnPlateau(_Watching):
         if self._cooling:
             self._cooling -= 1
             self.wait = -1  # this epoch is not counted
-        if not self.improved(logs) and self.wait >= self.patience:
+        if not self.improved(logs) and self.wait >= max(self.patience, 1):
             rate = max(optimizer.current_rate * self.factor, self.min_lr)
             if rate < optimizer.current_rate:
                 optimizer.learning_rate = rate

@@ -13,62 +13,62 @@ class EpochLines(Callback):
     """One line an epoch, for logs: `Epoch 2/5 - 1875/1875 - 0.2s - 0.1ms/step - loss: 0.3652 - accuracy: 0.8686`."""
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._title = f"Epoch {epoch + 1}/{self.params['epochs']} - "
         self._start = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        self._print(logs)
-
-    def on_test_begin(self, logs=None):
-        self._title = ""
-        self._start = time.perf_counter()
-
-    def on_test_end(self, logs=None):
-        self._print(logs)
-
-    def _print(self, logs) -> None:
-        seconds, steps = time.perf_counter() - self._start, self.params["steps"]
-        print(f"{self._title}{steps}/{steps} - {seconds:.1f}s - {describe(seconds / steps, logs)}", flush=True)
+        title = f"Epoch {epoch + 1}/{self.params['epochs']} - "
+        _print_line(title, self.params["steps"], time.perf_counter() - self._start, logs)
 
 
-class ProgressBar(EpochLines):
-    """A bar that grows with the batches, drawn by tqdm: `1875/1875 ━━━━ 1ms/step - loss: 0.3652 - accuracy: 0.8686`.
-
-    Evaluations, which are short, print their one line.
-    """
+class ProgressBar(Callback):
+    """A bar that grows with the batches, drawn by tqdm: `1875/1875 ████ 1ms/step - loss: 0.3652 - accuracy: 0.8686`."""
 
     def on_epoch_begin(self, epoch, logs=None):
         from tqdm.auto import tqdm
 
-        super().on_epoch_begin(epoch)
         print(f"Epoch {epoch + 1}/{self.params['epochs']}", flush=True)
-        self._bar = tqdm(total=self.params["steps"], file=sys.stdout, bar_format="{n_fmt}/{total_fmt} {bar:30} {desc}",
-                         ascii=None if (sys.stdout.encoding or "").lower().startswith("utf") else True)
-        self._shown = self._start
+        utf = (sys.stdout.encoding or "").lower().startswith("utf")
+        self._bar = tqdm(total=self.params["steps"], file=sys.stdout, ascii=not utf, leave=False,
+                         bar_format="{n_fmt}/{total_fmt} {bar:30} {desc}")
+        self._full = ("█" if utf else "#") * 30
+        self._start = self._shown = time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.perf_counter()
         if now - self._shown > _REFRESH:
-            self._show(batch + 1, now, logs)
+            self._shown = now
+            self._bar.n = batch + 1
+            self._bar.set_description_str(describe((now - self._start) / (batch + 1), logs))
 
     def on_epoch_end(self, epoch, logs=None):
-        self._show(self.params["steps"], time.perf_counter(), logs)
+        # The last line is printed, not drawn: a bar is cut off at the terminal's width.
         self._bar.close()
+        steps = self.params["steps"]
+        print(f"{steps}/{steps} {self._full} {describe((time.perf_counter() - self._start) / steps, logs)}", flush=True)
 
-    def _show(self, done: int, now: float, logs) -> None:
-        self._bar.n = done
-        self._bar.set_description_str(describe((now - self._start) / done, logs))
-        self._shown = now
+
+class EvaluationLine(Callback):
+    """The one line of an evaluation or a prediction: `313/313 - 0.1s - 0.2ms/step - loss: 0.35 - accuracy: 0.87`."""
+
+    def on_test_begin(self, logs=None):
+        self._start = time.perf_counter()
+
+    def on_test_end(self, logs=None):
+        _print_line("", self.params["steps"], time.perf_counter() - self._start, logs)
+
+
+def _print_line(title: str, steps: int, seconds: float, logs) -> None:
+    print(f"{title}{steps}/{steps} - {seconds:.1f}s - {describe(seconds / steps, logs)}", flush=True)
 
 
 def describe(seconds: float, logs: Mapping[str, float] | None) -> str:
     """Return `1ms/step - loss: 0.3652 - ...` for a step's time and an epoch's numbers."""
-    took = f"{1e3 * seconds:.2g}ms/step" if seconds < 1 else f"{seconds:.1f}s/step"
+    took = f"{float(f'{1e3 * seconds:.2g}'):g}ms/step" if seconds < 1 else f"{seconds:.1f}s/step"
     return " - ".join([took, *(f"{name}: {value:.4f}" for name, value in (logs or {}).items())])
 
 
 def choose(verbose: str | int) -> list[Callback]:
-    """Return the callbacks for `verbose`: none (0), a bar (1), a line an epoch (2), or as fits the place ("auto").
+    """Return what tells of a fit: nothing (0), a bar (1), a line an epoch (2), or as fits the place ("auto").
 
     Raises
     ------
@@ -77,6 +77,15 @@ def choose(verbose: str | int) -> list[Callback]:
     """
     if verbose == "auto":
         verbose = 1 if sys.stdout.isatty() or "ipykernel" in sys.modules else 2
+    return [[], [ProgressBar()], [EpochLines()]][_check(verbose)]
+
+
+def choose_for_evaluation(verbose: str | int) -> list[Callback]:
+    """Return what tells of an evaluation: nothing (0), or one line."""
+    return [EvaluationLine()] if verbose == "auto" or _check(verbose) else []
+
+
+def _check(verbose: str | int) -> int:
     if verbose not in (0, 1, 2):
         raise ValueError(f"verbose is 'auto', 0 (silent), 1 (bar) or 2 (a line an epoch). Received: {verbose!r}")
-    return [[], [ProgressBar()], [EpochLines()]][int(verbose)]
+    return int(verbose)

@@ -67,6 +67,7 @@ class Dense(Layer):
             self.bias = self.add_parameter(
                 draw("bias", (self.units,), self.dtype, self.ops, self.bias_initializer, generator))
         self.output_shape = (*self.input_shape[:-1], self.units)
+        self.activation.name = self.name  # what errors say
         self.activation.build(self.output_shape)
         return self.output_shape
 

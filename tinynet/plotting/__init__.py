@@ -14,7 +14,7 @@ returns, (n, classes). Anything else gets a ValueError that says what was expect
 """
 
 from tinynet.plotting.curves import live_curves, plot_history, plot_learning_rate
-from tinynet.plotting.figure import save, show_live
+from tinynet.plotting.figure import in_notebook, save, show_live
 from tinynet.plotting.images import plot_digits, plot_image, plot_images, plot_wrong_first
 from tinynet.plotting.predictions import (
     plot_confusion_matrix,
@@ -25,6 +25,8 @@ from tinynet.plotting.predictions import (
 )
 
 __all__ = [
+    "in_notebook",
+    "in_notebook",
     "live_curves",
     "plot_confusion_matrix",
     "plot_digits",

@@ -54,6 +54,13 @@ def save(figure: "Figure", path: str | os.PathLike) -> Path:
     return path
 
 
+def in_notebook() -> bool:
+    """Whether this code runs in a notebook, where :func:`show_live` shows pictures."""
+    # Whoever runs inside a notebook's kernel has IPython loaded.
+    ipython = sys.modules.get("IPython")
+    return getattr(ipython and ipython.get_ipython(), "kernel", None) is not None
+
+
 def show_live(figure: "Figure", handle: Any = None) -> Any:
     """Show a figure in a notebook, in place of the one shown before; do nothing elsewhere.
 
@@ -69,10 +76,7 @@ def show_live(figure: "Figure", handle: Any = None) -> Any:
     IPython.display.DisplayHandle or None
         What to hand to the next call; None outside a notebook.
     """
-    # Whoever runs inside a notebook's kernel has IPython loaded.
-    ipython = sys.modules.get("IPython")
-    shell = ipython and ipython.get_ipython()
-    if getattr(shell, "kernel", None) is None:
+    if not in_notebook():
         return None
     from IPython.display import display
 

@@ -37,6 +37,8 @@ from tinynet.backends.numba.optim import adagrad, adam, momentum, rmsprop, scale
 from tinynet.backends.numba.softmax import (
     categorical_crossentropy,
     count_hits,
+    count_one_hot_hits,
+    count_same_side,
     softmax,
     softmax_backward,
     softmax_crossentropy,
@@ -55,6 +57,8 @@ __all__ = [
     "clipped_relu",
     "clipped_relu_backward",
     "count_hits",
+    "count_one_hot_hits",
+    "count_same_side",
     "dense",
     "dense_backward",
     "draw_uniform",

@@ -105,18 +105,10 @@ def gelu_backward(dy, x, y, dx) -> None:
 
 def sigmoid(x, y) -> None:
     """Equals numpy.elementwise.sigmoid."""
-    negate_above(x, y, -88.0 if x.itemsize == 4 else -709.0)  # from there on exp(-x) would overflow
-    np.exp(y, out=y)
+    np.negative(x, out=y)
+    with np.errstate(over="ignore"):  # 1 / (1 + infinity) is the 0 that it should be
+        np.exp(y, out=y)
     one_over_one_plus(y)
-
-
-@jit
-def negate_above(x, y, floor) -> None:
-    """Compute y = -max(x, floor)."""
-    x, y = x.ravel(), y.ravel()
-    low = x.dtype.type(floor)
-    for i in range(x.size):
-        y[i] = -low if x[i] < low else -x[i]
 
 
 @jit

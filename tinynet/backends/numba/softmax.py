@@ -158,13 +158,38 @@ def count_hits(labels, p, k) -> int:
     """Equals numpy.softmax.count_hits."""
     hits = 0
     for n in range(p.shape[0]):
-        own = p[n, labels[n]]
-        before = 0
-        for c in range(p.shape[1]):
-            if p[n, c] > own or (p[n, c] == own and c < labels[n]):
-                before += 1
-            elif math.isnan(p[n, c]):
-                before = k
-                break
-        hits += before < k
+        hits += is_hit(labels[n], p[n], k)
     return hits
+
+
+@jit
+def count_one_hot_hits(y, p, k) -> int:
+    """Equals numpy.softmax.count_one_hot_hits."""
+    hits = 0
+    for n in range(p.shape[0]):
+        label = 0
+        for c in range(y.shape[1]):
+            label = c if y[n, c] > y[n, label] else label
+        hits += is_hit(label, p[n], k)
+    return hits
+
+
+@jit
+def is_hit(label, p, k) -> bool:
+    """Return whether fewer than k of a row's scores p (C,) stand before the label's; never in a row with NaN."""
+    before = 0
+    for c in range(p.size):
+        if p[c] > p[label] or (p[c] == p[label] and c < label):
+            before += 1
+        elif math.isnan(p[c]):
+            return False
+    return before < k
+
+
+@jit
+def count_same_side(y, p, threshold) -> int:
+    """Equals numpy.softmax.count_same_side."""
+    count = 0
+    for i in range(p.size):
+        count += (p[i] > threshold) == (y[i] > 0.5)
+    return count

@@ -59,6 +59,16 @@ def sparse_softmax_crossentropy(labels, z, weight, dz) -> float:
     return softmax_crossentropy(np.eye(z.shape[-1], dtype=z.dtype)[labels], z, weight, dz)
 
 
+def count_one_hot_hits(y, p, k) -> int:
+    """Compute :func:`count_hits` where the label is the largest entry of each row of y (N, C)."""
+    return count_hits(y.argmax(axis=-1), p, k)
+
+
+def count_same_side(y, p, threshold) -> int:
+    """Count the answers p (N,) above `threshold` where y (N,) is above a half, and those not above where it is not."""
+    return int(((p > threshold) == (y > 0.5)).sum())
+
+
 def count_hits(labels, p, k) -> int:
     """Count the rows in which fewer than k scores stand before the label's: higher, or equal and of a smaller class."""
     own = p[np.arange(len(p)), labels][:, None]
