@@ -1,0 +1,74 @@
+"""What all examples share: their options, where their pictures go, and the digits of the MNIST codelab."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+import tinynet as tn
+from tinynet import plotting
+
+
+def parse(description: str, epochs: int, batch_size: int, more=None) -> argparse.Namespace:
+    """Read the options, set seed and backend, and return the options; `more(parser)` adds a script's own."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--epochs", type=int, default=epochs, help=f"passes over the data ({epochs})")
+    parser.add_argument("--batch-size", type=int, default=batch_size, help=f"samples in a step ({batch_size})")
+    parser.add_argument("--seed", type=int, default=0, help="for weights, shuffling and dropout (0)")
+    parser.add_argument("--backend", choices=["numba", "numpy", "cupy"], help="what computes (numba)")
+    parser.add_argument("--data-dir", type=Path, help="folder of the data set, instead of a download")
+    parser.add_argument("--output-dir", type=Path, default=Path("output"), help="folder for pictures (output)")
+    if more:
+        more(parser)
+    options = parser.parse_args()
+    tn.set_seed(options.seed)
+    if options.backend:
+        tn.set_backend(options.backend)
+    return options
+
+
+def save(figure, options: argparse.Namespace, name: str) -> None:
+    """Write a picture and say where it is."""
+    print("wrote", plotting.save(figure, options.output_dir / name))
+
+
+def report(accuracy: float, figure: str) -> None:
+    """Print the line that every example ends with."""
+    print(f"test accuracy {accuracy:.4f} (tutorial: {figure})")
+
+
+# The codelab "TensorFlow, Keras and deep learning, without a PhD": its data and its pictures, the same in every step.
+
+
+def load_mnist(options: argparse.Namespace):
+    """Return MNIST as the codelab has it: flat pixels / 256, one-hot labels; (x, y) for training, (x, y) for tests."""
+    (x, y), (x_test, y_test) = tn.datasets.mnist.load_data(options.data_dir, one_hot=True)
+    return (flat(x), y), (flat(x_test), y_test)
+
+
+def flat(images: np.ndarray) -> np.ndarray:
+    """Return images (N, 28, 28) as rows of 784 numbers from 0 to below 1."""
+    return images.reshape(len(images), -1) / np.float32(256)
+
+
+def training_dataset(x: np.ndarray, y: np.ndarray, batch_size: int) -> tn.data.Dataset:
+    """Return the codelab's endless pipeline."""
+    return tn.data.Dataset.from_tensor_slices((x, y)).cache().shuffle(5000).repeat().batch(batch_size)
+
+
+def show_training_digits(x: np.ndarray, y: np.ndarray, options: argparse.Namespace) -> None:
+    """Draw some training digits with their labels."""
+    save(plotting.plot_digits(x[:24], y[:24], title="training digits and their labels"), options, "training_digits.png")
+
+
+def show_predictions(model: tn.Sequential, x_test: np.ndarray, y_test: np.ndarray, options: argparse.Namespace,
+                     name: str) -> None:
+    """Draw what the model reads: digits rendered from fonts, then the test digits, the wrong ones first."""
+    images, labels = tn.datasets.font_digits(24, seed=options.seed, augment=False)
+    order = np.argsort(labels, kind="stable")
+    digits, labels = flat(images)[order], labels[order]
+    figure = plotting.plot_digits(digits, labels, model.predict(digits),
+                                  title="digits from fonts, and what was read (red: wrong)")
+    save(figure, options, f"{name}_font_digits.png")
+    save(plotting.plot_wrong_first(x_test, y_test, model.predict(x_test, batch_size=1000)), options,
+         f"{name}_test_digits.png")
