@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 
 def explain_keywords(function: Callable) -> Callable:
     """Decorate a public function so that a keyword it does not have is answered with those it has.
@@ -34,6 +36,22 @@ def look_up(what: str, name: str, known: Mapping[str, Any]) -> Any:
     if name in known:
         return known[name]
     raise ValueError(f"Unknown {what}{_hint(name, known)}; known are {', '.join(sorted(known))}. Received: {name!r}")
+
+
+def as_array(what: str, values: Any) -> np.ndarray:
+    """Return values as an array, or raise a ValueError that names them if their rows are of different lengths."""
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{what} must be an array, its rows of one length. Received: {error}") from None
+
+
+def as_numbers(what: str, values: Any) -> np.ndarray:
+    """Return values as an array, or raise a ValueError that names them if they are no numbers."""
+    array = as_array(what, values)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{what} must be an array of numbers. Received: an array of type {array.dtype}")
+    return array
 
 
 def _hint(name: str, known: Iterable[str]) -> str:

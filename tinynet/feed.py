@@ -10,7 +10,9 @@ import numpy as np
 
 from tinynet import random
 from tinynet.data import Dataset
+from tinynet.errors import as_array, as_numbers
 from tinynet.layers import Layer
+from tinynet.shapes import as_count
 
 if TYPE_CHECKING:
     from tinynet.trainer import Trainer
@@ -37,7 +39,7 @@ def accept(model: Layer, x) -> np.ndarray:
     TypeError
         If x is no array of numbers.
     """
-    x = np.asarray(x)
+    x = as_array("x", x)
     if x.dtype.kind not in "fiub":
         raise TypeError(f"Model {model.name!r} takes arrays of numbers. Received: x of type {x.dtype}")
     if not model.built:
@@ -46,7 +48,8 @@ def accept(model: Layer, x) -> np.ndarray:
         model.build(model.input_shape or x.shape[1:])
     if x.shape[1:] != model.input_shape or not x.ndim:
         raise ValueError(_shape_error(model, x.shape))
-    return model.ops.asarray(x, model.dtype)
+    with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and check_finite says so
+        return model.ops.asarray(x, model.dtype)
 
 
 def _shape_error(model: Layer, shape: tuple[int, ...]) -> str:
@@ -75,9 +78,7 @@ def check_batch_size(batch_size: int | None) -> int:
     """Return the batch size, 32 where none is given, or raise a ValueError."""
     if batch_size is None:
         return BATCH_SIZE
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
-        raise ValueError(f"batch_size must be an integer of at least 1. Received: {batch_size!r}")
-    return int(batch_size)
+    return as_count(batch_size, "batch_size")
 
 
 class ArrayFeed:
@@ -104,7 +105,7 @@ class ArrayFeed:
         self.batch_size = check_batch_size(batch_size)
         if y is None:
             raise ValueError("Arrays need both x and y. Received: y=None")
-        x, y = np.asarray(x), np.asarray(y)
+        x, y = as_array("x", x), as_numbers("y", y)
         if not len(np.atleast_1d(x)) or len(np.atleast_1d(x)) != len(np.atleast_1d(y)):
             raise ValueError("x and y must hold equally many samples, and at least one. "
                              f"Received: x of shape {x.shape}, y of shape {y.shape}")
@@ -176,7 +177,7 @@ class DatasetFeed:
 
     def _batch(self, x, y, sample_weight=None) -> Batch:
         trainer = self.trainer
-        x, y = np.asarray(x), np.asarray(y)
+        x, y = as_array("x", x), as_numbers("y", y)
         if not y.ndim or x.shape == trainer.model.input_shape:
             raise ValueError("The dataset must deliver batches; put .batch(32) at its end. "
                              f"Received: an element of shape {x.shape}")
@@ -224,6 +225,4 @@ def count_steps(feed: ArrayFeed | DatasetFeed, steps: int | None, argument: str)
             raise ValueError(f"An endless dataset needs {argument}, such as {argument}=math.ceil(60000 / 32). "
                              f"Received: {argument}=None")
         return feed.steps
-    if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
-        raise ValueError(f"{argument} must be an integer of at least 1. Received: {steps!r}")
-    return int(steps)
+    return as_count(steps, argument)

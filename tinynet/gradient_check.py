@@ -32,7 +32,7 @@ class Comparison:
         Its gradient by backward, and by differences.
     error : float
         Their relative error: |analytic - numeric| over the larger of the two, or over a thousandth of the array's
-        largest gradient where that is more.
+        largest gradient, or 1e-4, where that is more.
     checked, size : int
         How many elements were compared, of how many.
     cause : str
@@ -205,11 +205,11 @@ def _compare(layer, name, analytic, value, array, most, generator, tolerance) ->
 def relative_error(analytic: np.ndarray, numeric: np.ndarray) -> np.ndarray:
     """Return |analytic - numeric| over the larger of the two, element by element.
 
-    Where both are below a thousandth of the array's largest gradient they are measured by that, as differences of
-    numbers near 1 cannot tell small gradients better; and NaN counts as wrong without bound.
+    Where both are below a thousandth of the array's largest gradient, or below 1e-4, they are measured by that, as
+    differences of numbers near 1 cannot tell small gradients better; and NaN counts as wrong without bound.
     """
     size = np.maximum(np.abs(analytic), np.abs(numeric))
-    error = np.abs(analytic - numeric) / np.maximum(size, max(1e-3 * size.max(initial=0), 1e-6))
+    error = np.abs(analytic - numeric) / np.maximum(size, max(1e-3 * size.max(initial=0), 1e-4))
     return np.where(np.isnan(error), np.inf, error)
 
 
@@ -240,10 +240,10 @@ def usual_cause(analytic: np.ndarray, numeric: np.ndarray, checked: np.ndarray, 
         if abs(ratio - 2) < 1e-4 or abs(ratio - 0.5) < 1e-4:
             return "a factor of 2: the derivative of a square, or a path that is counted twice or half"
         whole = ratio if ratio > 1 else 1 / ratio
-        if abs(whole - round(whole)) < 1e-4 * whole:
+        if round(whole) > 1 and abs(whole - round(whole)) < 1e-4 * whole:
             return (f"a factor of {round(whole)}, the same everywhere: if that is the batch's size, the mean over the "
                     "batch is taken twice or not at all")
-        return f"a factor of {ratio:.6g}, the same everywhere: a constant of the forward pass is missing in backward"
+        return f"a factor of {ratio:.9g}, the same everywhere: a constant of the forward pass is missing in backward"
     if analytic.ndim == 2 and analytic.shape[0] == analytic.shape[1] and checked.all() and same(analytic.T, numeric):
         return "it is transposed"
     wrong = (relative_error(analytic, numeric) > tolerance) & checked

@@ -16,7 +16,7 @@ import numpy as np
 
 from tinynet.backends import get_backend
 from tinynet.config import FLOAT_TYPES, floatx
-from tinynet.errors import explain_keywords, look_up
+from tinynet.errors import as_numbers, explain_keywords, look_up
 
 
 class Loss:
@@ -106,14 +106,14 @@ class Loss:
         share = 1.0 / rows if self.reduction == "mean" and rows else 1.0
         if sample_weight is None:
             return np.full(rows, share)
-        weight = np.asarray(sample_weight, np.float64)
+        weight = as_numbers("sample_weight", sample_weight)
         if weight.shape != shape[:1]:
             raise ValueError(f"sample_weight must have one entry a sample, ({shape[0]},). Received: {weight.shape}")
         return np.repeat(weight * share, rows // shape[0])
 
     def check(self, y, shape: tuple[int, ...], dtype) -> np.ndarray:
         """Return the truth y for predictions of `shape` in the type that kernels take, or raise a ValueError."""
-        y = np.asarray(y)
+        y = as_numbers(f"{type(self).__name__}: y", y)
         if y.shape != shape:
             raise ValueError(self._shape_error(y, shape))
         return np.asarray(y, dtype)
@@ -211,7 +211,7 @@ class SparseCategoricalCrossentropy(Loss):
         self.from_logits = from_logits
 
     def check(self, y, shape, dtype):
-        y = np.asarray(y)
+        y = as_numbers(f"{type(self).__name__}: y", y)
         if y.shape == shape and shape[-1] > 1:
             raise ValueError(f"{type(self).__name__} takes class numbers of shape {shape[:-1]}; one-hot labels want "
                              f"the loss 'categorical_crossentropy'. Received: labels of shape {y.shape}")

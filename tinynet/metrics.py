@@ -22,6 +22,10 @@ class Metric:
 
     Attributes
     ----------
+    total : float
+        The sum so far.
+    count : int
+        Over how many.
     name : str
         Its key in `History.history` and in what `fit` prints.
     needs_values : bool
@@ -37,8 +41,8 @@ class Metric:
 
     def reset_state(self) -> None:
         """Begin anew."""
-        self._total = 0.0
-        self._count = 0
+        self.total = 0.0
+        self.count = 0
 
     def update_state(self, y, p) -> None:
         """Take in predictions p (N, ..., D) whose truth is y.
@@ -69,7 +73,7 @@ class Metric:
 
     def result(self) -> float:
         """Return the mean over all samples taken in; NaN before the first."""
-        return self._total / self._count if self._count else float("nan")
+        return self.total / self.count if self.count else float("nan")
 
 
 class SparseTopKCategoricalAccuracy(Metric):
@@ -94,8 +98,8 @@ class SparseTopKCategoricalAccuracy(Metric):
             raise ValueError(f"Metric {self.name!r}, as {error}") from None
 
     def add(self, ops, y, p):
-        self._total += ops.count_hits(y.reshape(-1), p.reshape(-1, p.shape[-1]), self.k)
-        self._count += y.size
+        self.total += ops.count_hits(y.reshape(-1), p.reshape(-1, p.shape[-1]), self.k)
+        self.count += y.size
 
 
 class TopKCategoricalAccuracy(SparseTopKCategoricalAccuracy):
@@ -106,8 +110,8 @@ class TopKCategoricalAccuracy(SparseTopKCategoricalAccuracy):
 
     def add(self, ops, y, p):
         classes = p.shape[-1]
-        self._total += ops.count_one_hot_hits(y.reshape(-1, classes), p.reshape(-1, classes), self.k)
-        self._count += y.size // classes
+        self.total += ops.count_one_hot_hits(y.reshape(-1, classes), p.reshape(-1, classes), self.k)
+        self.count += y.size // classes
 
 
 class SparseCategoricalAccuracy(SparseTopKCategoricalAccuracy):
@@ -142,8 +146,8 @@ class BinaryAccuracy(Metric):
         self.threshold = threshold
 
     def add(self, ops, y, p):
-        self._total += ops.count_same_side(y.reshape(-1), p.reshape(-1), self.threshold)
-        self._count += y.size
+        self.total += ops.count_same_side(y.reshape(-1), p.reshape(-1), self.threshold)
+        self.count += y.size
 
 
 class _LossMetric(Metric):
@@ -159,11 +163,12 @@ class _LossMetric(Metric):
 
     def add(self, ops, y, p):
         rows = p.size // p.shape[-1]
-        if self._held is None or len(self._held[1]) < len(p) or self._held[1].dtype != p.dtype:
+        held = self._held and self._held[1]
+        if held is None or len(held) < len(p) or (held.shape[1:], held.dtype) != (p.shape[1:], p.dtype):
             self._held = ops.zeros((rows,), p.dtype) + 1, ops.empty(p.shape, p.dtype)
         ones, dp = self._held
-        self._total += self.loss.value_and_gradient(ops, y, p, ones[:rows], dp[: len(p)])
-        self._count += rows
+        self.total += self.loss.value_and_gradient(ops, y, p, ones[:rows], dp[: len(p)])
+        self.count += rows
 
 
 class MeanSquaredErrorMetric(_LossMetric):

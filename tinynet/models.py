@@ -47,6 +47,8 @@ class Sequential(Layer):
         self._chain: list[Layer] = []
         self._outer: Sequential | None = None
         self._trainer: Trainer | None = None
+        if isinstance(layers, Layer):
+            raise TypeError(f"layers of a Sequential is a list, such as [Dense(10)]. Received: {layers!r}")
         for layer in layers or ():
             self.add(layer)
 
@@ -57,8 +59,9 @@ class Sequential(Layer):
                              f"Received: {layer!r}")
         if isinstance(layer, Input):
             if self.layers or self.input_shape:
-                raise ValueError(f"Input must be the first entry of a Sequential. Received: it as entry "
-                                 f"{len(self.layers) + 1}")
+                before = len(self.layers) or 1  # an Input alone has left its shape
+                raise ValueError("Input must be the first entry of a Sequential. "
+                                 f"Received: it as entry {before + 1}")
             self.input_shape = layer.shape
             return
         if not isinstance(layer, Layer):
@@ -69,15 +72,21 @@ class Sequential(Layer):
                              f"{type(layer).__name__}. Received: {layer!r} again")
         self._name(layer)
         self.layers.append(layer)
+        try:
+            self._fit_in(layer)
+        except ValueError:
+            self.layers.pop()
+            raise
         if isinstance(layer, Sequential):
             layer._outer = self
-        if len(self.layers) == 1 and self.input_shape is None:
-            self.input_shape = layer.input_shape
+
+    def _fit_in(self, layer: Layer) -> None:
+        """Build the layer that was just appended, where the shape so far is known."""
         if self.built:
             self._build_layer(layer, self.output_shape)
             self._join()
-        elif self.input_shape:
-            self.build(self.input_shape)
+        elif self.input_shape or (len(self.layers) == 1 and layer.input_shape):
+            self.build(self.input_shape or layer.input_shape)
 
     def _name(self, layer: Layer) -> None:
         taken = {other.name for other in self.layers}
@@ -96,10 +105,10 @@ class Sequential(Layer):
         if self.built and input_shape != self.input_shape:
             raise ValueError(f"Model {self.name!r} was built for inputs of shape {self.input_shape} and cannot change. "
                              f"Received: {input_shape}")
-        super().build(input_shape)
         shape = input_shape
         for layer in self.layers:
             shape = self._build_layer(layer, shape)
+        super().build(input_shape)
         self._join()
         return self.output_shape
 
@@ -115,12 +124,14 @@ class Sequential(Layer):
         try:
             return layer.build(shape)
         except ValueError as error:
+            layer.built, layer.parameters = False, []
             raise ValueError(f"Model {self.name!r}: {self._path(layer)}, and {layer.name!r} cannot be built: "
                              f"{error}") from error
 
     def _path(self, layer: Layer) -> str:
         before = [f"{other.name} {other.output_shape}" for other in self.layers[: self.layers.index(layer)]]
-        return "shapes go " + " -> ".join([f"input {self.input_shape}", *before])
+        shape = self.layers[0].input_shape if before else layer.input_shape
+        return "shapes go " + " -> ".join([f"input {self.input_shape or shape}", *before])
 
     def _join(self) -> None:
         """Gather what the layers hold: the leaves in a row, the parameters in order, the output's shape."""
@@ -320,10 +331,12 @@ class Sequential(Layer):
         """
         return training.predict(self, x, batch_size=batch_size, verbose=verbose, steps=steps)
 
+    @explain_keywords
     def train_on_batch(self, x, y, sample_weight=None, class_weight=None) -> float | list[float]:
         """Make one update from one batch; return its loss, or [loss, metric, ...] where there are metrics."""
         return training.train_on_batch(self.trainer, x, y, sample_weight, class_weight)
 
+    @explain_keywords
     def test_on_batch(self, x, y, sample_weight=None) -> float | list[float]:
         """Return the loss of one batch, or [loss, metric, ...] where there are metrics, without training."""
         return training.test_on_batch(self.trainer, x, y, sample_weight)

@@ -21,6 +21,13 @@ def as_shape(shape: int | Sequence[int], argument: str = "input_shape") -> tuple
     return tuple(int(entry) for entry in entries)
 
 
+def as_count(value: int, argument: str) -> int:
+    """Return an integer of at least 1, or raise a ValueError that names the argument."""
+    if not _is_positive(value):
+        raise ValueError(f"{argument} must be an integer of at least 1. Received: {value!r}")
+    return int(value)
+
+
 def as_pair(value: int | Sequence[int], argument: str) -> tuple[int, int]:
     """Return a window's height and width, given as one integer for both or as a pair.
 

@@ -1,12 +1,13 @@
 """The training step: what `compile` makes of a model, a loss, an optimizer and metrics."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from tinynet import losses, metrics, optimizers
-from tinynet.feed import Batch
+from tinynet.errors import as_numbers
+from tinynet.feed import Batch, check_finite
 from tinynet.layers import Layer
 
 
@@ -109,6 +110,15 @@ class Trainer:
         for metric in self.metrics:
             metric.reset_state()
 
+    def metric_state(self) -> list[tuple[float, int]]:
+        """Return what the metrics have summed up so far."""
+        return [(metric.total, metric.count) for metric in self.metrics]
+
+    def set_metric_state(self, state: list[tuple[float, int]]) -> None:
+        """Take the metrics back to what :meth:`metric_state` returned."""
+        for metric, (total, count) in zip(self.metrics, state, strict=True):
+            metric.total, metric.count = total, count
+
     def logs(self, loss: float) -> dict[str, float]:
         """Return the loss and the metrics so far, by name."""
         return {"loss": loss} | {metric.name: metric.result() for metric in self.metrics}
@@ -126,11 +136,14 @@ class Trainer:
         """Return each sample's weight (N,): its own times its class'; None where all are 1."""
         if sample_weight is None and class_weight is None:
             return None
-        weight = np.ones(len(y)) if sample_weight is None else np.array(sample_weight, np.float64)
+        weight = np.ones(len(y)) if sample_weight is None else as_numbers("sample_weight", sample_weight)
         if weight.shape != (len(y),):
             raise ValueError(f"sample_weight must have one entry a sample, ({len(y)},). Received: {weight.shape}")
+        check_finite("sample_weight", weight)
         if class_weight is None:
             return weight
+        if not isinstance(class_weight, Mapping):
+            raise ValueError(f"class_weight is a dictionary, from each class to its weight. Received: {class_weight!r}")
         labels = self._classes(y)
         classes = np.unique(labels).tolist()
         missing = [c for c in classes if c not in class_weight]

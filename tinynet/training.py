@@ -8,14 +8,14 @@ from tinynet.callbacks import Callback, CallbackList, History, progress
 from tinynet.data import Dataset
 from tinynet.feed import Batch, accept, check_batch_size, check_finite, count_steps, in_steps, make_feed
 from tinynet.layers import Layer
+from tinynet.shapes import as_count
 from tinynet.trainer import Trainer
 
 
 def fit(trainer: Trainer, x, y, *, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
         class_weight, sample_weight, initial_epoch, steps_per_epoch, validation_steps) -> History:
     """Train; the arguments are those of :meth:`tinynet.Sequential.fit`."""
-    if isinstance(epochs, bool) or not isinstance(epochs, int | np.integer) or epochs < 1:
-        raise ValueError(f"epochs must be an integer of at least 1. Received: {epochs!r}")
+    epochs = as_count(epochs, "epochs")
     if (isinstance(initial_epoch, bool) or not isinstance(initial_epoch, int | np.integer)
             or not 0 <= initial_epoch < epochs):
         raise ValueError(f"initial_epoch must be an integer of at least 0 and below epochs={epochs}. "
@@ -53,18 +53,24 @@ def fit(trainer: Trainer, x, y, *, batch_size, epochs, verbose, callbacks, valid
 
 def _run_epoch(trainer: Trainer, batches: Iterator[Batch], steps: int, events: CallbackList) -> dict | None:
     """Train on `steps` batches; return the epoch's mean loss and metrics, None if there was no batch left."""
+    def tell(event: str, logs: dict) -> None:
+        state = trainer.metric_state()  # a callback may evaluate
+        events.call(event, done, logs)
+        trainer.set_metric_state(state)
+
     trainer.reset()
     total, samples, done = 0.0, 0, 0
     for batch in in_steps(batches, steps):
         if events.watches_batches:
-            events.call("on_train_batch_begin", done, {})
+            tell("on_train_batch_begin", {})
         total += trainer.step(batch) * len(batch.x)
         samples += len(batch.x)
         if events.watches_batches:
-            events.call("on_train_batch_end", done, trainer.logs(total / samples))
+            tell("on_train_batch_end", trainer.logs(total / samples))
         done += 1
         if trainer.model.stop_training:
             break
+    events.params["done"] = done
     if done < steps:
         trainer.model.stop_training = True
     return trainer.logs(total / samples) if samples else None
@@ -98,6 +104,8 @@ def _split(x, y, sample_weight, share: float):
     if isinstance(x, Dataset):
         raise ValueError("validation_split needs arrays; give a Dataset's validation part as validation_data. "
                          "Received: a Dataset")
+    if y is None:
+        raise ValueError("Arrays need both x and y. Received: y=None")
     x, y = np.asarray(x), np.asarray(y)
     at = int(len(x) * (1 - share))
     if not 0 < at < len(x):
@@ -147,7 +155,7 @@ def predict(model: Layer, x, *, batch_size: int | None, verbose, steps: int | No
         x = accept(model, x)
         check_finite("x", x)
         size = check_batch_size(batch_size)
-        steps = -(-len(x) // size) if steps is None else steps
+        steps = -(-len(x) // size) if steps is None else as_count(steps, "steps")
         batches = (x[i : i + size] for i in range(0, min(len(x), steps * size), size))
     events = CallbackList(progress.choose_for_evaluation(verbose), model, {"epochs": 1, "steps": steps})
     events.call("on_test_begin", {})
@@ -165,4 +173,4 @@ def _dataset_steps(dataset: Dataset, steps: int | None, batch_size) -> int:
         if dataset.is_endless:
             raise ValueError("An endless dataset needs steps, such as steps=1. Received: steps=None")
         return len(dataset)
-    return steps
+    return as_count(steps, "steps")

@@ -16,7 +16,7 @@ class Callback:
     model : Sequential
         The model in training. `model.stop_training = True` ends the fit after this batch.
     params : dict
-        `epochs` and `steps`, the batches of an epoch.
+        `epochs`; `steps`, the batches of an epoch; and `done`, how many of them the last epoch had.
     """
 
     model: Any = None
@@ -59,7 +59,7 @@ class CallbackList:
         If an entry is no Callback.
     """
 
-    def __init__(self, callbacks: Iterable[Callback], model: Any, params: Mapping[str, Any]):
+    def __init__(self, callbacks: Iterable[Callback], model: Any, params: dict[str, Any]):
         self.callbacks = list(callbacks)
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
@@ -67,6 +67,7 @@ class CallbackList:
                                 f"Received: {callback!r}")
             callback.model = model
             callback.params = params
+        self.params = params
         self._called = {event: [getattr(callback, event) for callback in self.callbacks if _extends(callback, event)]
                         for event in EVENTS}
         self.watches_batches = bool(self._called["on_train_batch_begin"] or self._called["on_train_batch_end"])

@@ -17,7 +17,7 @@ class EpochLines(Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         title = f"Epoch {epoch + 1}/{self.params['epochs']} - "
-        _print_line(title, self.params["steps"], time.perf_counter() - self._start, logs)
+        _print_line(title, self.params["done"], self.params["steps"], time.perf_counter() - self._start, logs)
 
 
 class ProgressBar(Callback):
@@ -43,8 +43,9 @@ class ProgressBar(Callback):
     def on_epoch_end(self, epoch, logs=None):
         # The last line is printed, not drawn: a bar is cut off at the terminal's width.
         self._bar.close()
-        steps = self.params["steps"]
-        print(f"{steps}/{steps} {self._full} {describe((time.perf_counter() - self._start) / steps, logs)}", flush=True)
+        done = self.params["done"]
+        took = (time.perf_counter() - self._start) / done
+        print(f"{done}/{self.params['steps']} {self._full} {describe(took, logs)}", flush=True)
 
 
 class EvaluationLine(Callback):
@@ -54,11 +55,11 @@ class EvaluationLine(Callback):
         self._start = time.perf_counter()
 
     def on_test_end(self, logs=None):
-        _print_line("", self.params["steps"], time.perf_counter() - self._start, logs)
+        _print_line("", self.params["steps"], self.params["steps"], time.perf_counter() - self._start, logs)
 
 
-def _print_line(title: str, steps: int, seconds: float, logs) -> None:
-    print(f"{title}{steps}/{steps} - {seconds:.1f}s - {describe(seconds / steps, logs)}", flush=True)
+def _print_line(title: str, done: int, steps: int, seconds: float, logs) -> None:
+    print(f"{title}{done}/{steps} - {seconds:.1f}s - {describe(seconds / done, logs)}", flush=True)
 
 
 def describe(seconds: float, logs: Mapping[str, float] | None) -> str:

@@ -5,7 +5,7 @@ from tinynet.errors import explain_keywords
 from tinynet.layers.activation import Activation
 from tinynet.layers.base import Layer
 from tinynet.layers.parameters import draw
-from tinynet.shapes import as_shape
+from tinynet.shapes import as_count
 
 
 class Dense(Layer):
@@ -50,7 +50,7 @@ class Dense(Layer):
     def __init__(self, units: int, activation=None, use_bias: bool = True, kernel_initializer="glorot_uniform",
                  bias_initializer="zeros", name: str | None = None, input_shape=None):
         super().__init__(name, input_shape)
-        (self.units,) = as_shape(units, "units of Dense")
+        self.units = as_count(units, "units of Dense")
         self.activation = Activation(activation)
         self.use_bias = use_bias
         self.kernel_initializer = initializers.get(kernel_initializer)

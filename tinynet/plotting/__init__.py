@@ -26,7 +26,6 @@ from tinynet.plotting.predictions import (
 
 __all__ = [
     "in_notebook",
-    "in_notebook",
     "live_curves",
     "plot_confusion_matrix",
     "plot_digits",
