@@ -3,18 +3,19 @@
 Nobody tells it the formula. It begins with a random weight w and bias b, predicts w c + b, sees by how much the squares
 of its errors change with w and with b, and takes a step downhill; 500 times.
 
-What to see: the prediction for 100 degrees Celsius is right, while the bias is not yet 32. A little less bias and a little
-more weight fit the seven pairs nearly as well, so the valley of the loss is long and flat in that direction, and on its
-floor the steps are small. More epochs bring both home.
+What to see: the prediction for 100 degrees Celsius is right, while the bias is not yet 32. A little less bias and a
+little more weight fit the seven pairs nearly as well, so the valley of the loss is long and flat in that direction, and
+on its floor the steps are small. More epochs bring both home: to 31.95 and 1.798, which fit the seven pairs best, as
+these are rounded to whole degrees.
 
 Then the contrast that the lesson draws: this was regression, whose answer is a number. Classification, which the other
 examples do, answers with one probability for each class.
 """
 
 import numpy as np
+from common import parse, save
 
 import tinynet as tn
-from common import parse, save
 from tinynet import plotting
 
 options = parse(__doc__, epochs=500, batch_size=7)
@@ -39,8 +40,8 @@ def train(epochs: int):
 history, answer = train(options.epochs)
 save(plotting.plot_history(history, title="mean squared error of seven predictions"), options, "celsius_loss.png")
 
-print("The formula is 1.8 c + 32, and yet the bias is not 32. Near 15 degrees, in the middle of the pairs, a smaller bias "
-      "is made up for by a larger weight: the loss hardly changes along that direction, so the steps there are short.")
+print("The formula is 1.8 c + 32, and yet the bias is not 32. A smaller bias is made up for by a larger weight: along\n"
+      "that direction the loss hardly changes, so the steps there are short. More epochs bring both home:")
 for factor in (2, 4, 8):
     train(factor * options.epochs)
 
@@ -54,4 +55,4 @@ probabilities = classifier.predict(np.array([[1.0]]))[0]
 print("such an answer   " + f"{answer:.2f}".ljust(33) + " ".join(f"{p:.2f}" for p in probabilities)
       + f", {probabilities.sum():.2f} in all")
 
-print(f"100 degrees Celsius are {answer:.2f} degrees Fahrenheit (tutorial: 211.75, true: 212)")
+print(f"100 degrees Celsius are {answer:.2f} degrees Fahrenheit (tutorial: within 1 of 212)")

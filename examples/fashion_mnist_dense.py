@@ -1,17 +1,17 @@
 """Fashion-MNIST with dense layers: photographs of clothes, ten classes.
 
-From TensorFlow's tutorial "Basic classification: classify images of clothing". Flatten turns each image of 28x28 pixels into
-784 numbers; 128 neurons look for patterns in them; ten more turn these into ten probabilities.
+From TensorFlow's tutorial "Basic classification: classify images of clothing". Flatten turns each image of 28x28 pixels
+into 784 numbers; 128 neurons look for patterns in them; ten more turn these into ten probabilities.
 
-What to see: about 88 % on test images, less than on training images, as the network has begun to learn its training images
-by heart (overfitting). `--exercises` tries what the tutorial asks at its end: one epoch, more or fewer neurons, more
-layers, pixels that are not normalised.
+What to see: about 88 % on test images, less than on training images, as the network has begun to learn its training
+images by heart (overfitting). `--exercises` tries what the tutorial asks at its end: one epoch, more or fewer neurons,
+more layers, pixels that are not normalised.
 """
 
 import numpy as np
+from common import parse, report, save
 
 import tinynet as tn
-from common import parse, report, save
 from tinynet import plotting
 
 

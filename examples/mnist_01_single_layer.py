@@ -1,13 +1,14 @@
 """MNIST in five steps, 01: one layer of ten neurons.
 
-From the codelab "TensorFlow, Keras and deep learning, without a PhD". Each of the ten neurons adds up all 784 pixels, each
-times a weight of its own, and softmax turns the ten sums into probabilities. Gradient descent finds the weights.
+From the codelab "TensorFlow, Keras and deep learning, without a PhD". Each of the ten neurons adds up all 784 pixels,
+each times a weight of its own, and softmax turns the ten sums into probabilities. Gradient descent finds the weights.
 
 What to see: about 90 % are right, which is a thousand wrong digits. Look at them: many are perfectly plain to us.
 """
 
-import tinynet as tn
 from common import load_mnist, parse, report, show_predictions, show_training_digits, training_dataset
+
+import tinynet as tn
 
 options = parse(__doc__, epochs=10, batch_size=128)
 

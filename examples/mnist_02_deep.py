@@ -1,16 +1,17 @@
 """MNIST in five steps, 02: more layers, and why the first try fails.
 
-From the codelab "TensorFlow, Keras and deep learning, without a PhD". Three layers of 200, 60 and 10 neurons have ten times
-the parameters of step 01. With sigmoid activations and plain gradient descent they do worse: a sigmoid's slope is at most a
-quarter, so the gradient fades from layer to layer on its way back (it vanishes), and the first steps all end up on the
-same plateau, where plain gradient descent stays (a saddle point).
+From the codelab "TensorFlow, Keras and deep learning, without a PhD". Three layers of 200, 60 and 10 neurons have ten
+times the parameters of step 01. With sigmoid activations and plain gradient descent they do worse: a sigmoid's slope is
+at most a quarter, so the gradient fades from layer to layer on its way back (it vanishes), and the first steps all end
+up on the same plateau, where plain gradient descent stays for long (a saddle point).
 
 What to see: the first network hardly leaves its plateau. The second differs in two words, relu and adam: ReLU lets
 gradients through unchanged, Adam carries momentum over saddle points. About 97 %.
 """
 
-import tinynet as tn
 from common import load_mnist, parse, report, show_predictions, show_training_digits, training_dataset
+
+import tinynet as tn
 
 options = parse(__doc__, epochs=10, batch_size=128)
 

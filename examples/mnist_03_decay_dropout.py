@@ -2,21 +2,22 @@
 
 From the codelab "TensorFlow, Keras and deep learning, without a PhD". Four runs, their curves side by side:
 
-(a) Adam at a constant rate of 0.01, ten times its default: fast at first, then the curves jump; the steps are too long to
-    settle down.
+(a) Adam at a constant rate of 0.01, ten times its default: fast at first, then the curves jump; the steps are too long
+    to settle down.
 (b) The rate falls, 0.01 times 0.6 to the power of the epoch: the jumps disappear, and the accuracy passes 98 %. This is
     the step's figure.
 (c) A deeper network: the accuracy stays, and the validation loss climbs while the training loss goes to nothing. The
     network learns its training digits by heart: overfitting.
-(d) The same with dropout, a quarter of each layer's outputs dropped at random in training: the climb stops, the noise is
-    back, and the accuracy is no better. That is the lesson: a flat vector of pixels has lost the shapes, and no trick brings
-    them back. Step 04 keeps the image an image.
+(d) The same with dropout, a quarter of each layer's outputs dropped at random in training: the climb stops, the noise
+    is back, and the accuracy is no better. That is the lesson: a flat vector of pixels has lost the shapes, and no
+    trick brings them back. Step 04 keeps the image an image.
 """
 
 import math
 
-import tinynet as tn
 from common import load_mnist, parse, report, save, show_predictions, show_training_digits, training_dataset
+
+import tinynet as tn
 from tinynet import plotting
 
 DROPOUT = 0.25

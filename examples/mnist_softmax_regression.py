@@ -1,21 +1,26 @@
 """Softmax regression on MNIST as an open loop: backpropagation with nothing hidden.
 
-From "Deep MNIST for experts", first half. One layer, y = softmax(x W + b), W and b beginning at zero; gradient descent on
-the cross-entropy summed over the classes and images of a mini-batch of 50; 1000 steps. Each line of the loop is one of
-the library's public functions, and `fit` does the same inside.
+From "Deep MNIST for experts", first half. One layer, y = softmax(x W + b), W and b beginning at zero; gradient descent
+on the cross-entropy summed over the classes and images of a mini-batch of 50; 1000 steps. Each line of the loop is one
+of the library's public functions, and `fit` does the same inside.
 
 What to see: about 91 % of the test digits are read correctly by ten weighted sums of pixels. W[:, 3] is drawn as a
 picture: where ink speaks for a three, and where against it.
 """
 
 import numpy as np
+from common import parse, report, save
 
 import tinynet as tn
-from common import parse, report, save
 from tinynet import plotting
 
-options = parse(__doc__, epochs=1, batch_size=50,
-                more=lambda parser: parser.add_argument("--steps", type=int, default=1000, help="steps an epoch (1000)"))
+
+def add_options(parser):
+    """Add this script's own option."""
+    parser.add_argument("--steps", type=int, default=1000, help="steps in what is called an epoch here (1000)")
+
+
+options = parse(__doc__, epochs=1, batch_size=50, more=add_options)
 
 (x, y), (x_test, y_test) = tn.datasets.mnist.load_data(options.data_dir, one_hot=True)
 x, x_test = x.reshape(-1, 784) / np.float32(255), x_test.reshape(-1, 784) / np.float32(255)

@@ -1,14 +1,14 @@
 """The quickest way to see a network learn: digits drawn from fonts, no download, a few seconds.
 
-The data are drawn here and now, from fonts that come with matplotlib, each digit shifted, turned, scaled, thickened and
-made noisy at random. A network of two dense layers looks at 12,000 of them, five times, and then reads 2,000 others that
-it has never seen.
+The data are drawn here and now, from fonts that come with matplotlib, each digit shifted, turned, scaled, thickened
+and made noisy at random. A network of two dense layers looks at 12,000 of them, five times, and then reads 2,000 others
+that it has never seen.
 """
 
 import numpy as np
+from common import parse, save
 
 import tinynet as tn
-from common import parse, save
 from tinynet import plotting
 
 options = parse(__doc__, epochs=5, batch_size=32)
@@ -24,7 +24,8 @@ model = tn.Sequential([
 ])
 model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 model.summary()
-history = model.fit(x, labels, epochs=options.epochs, batch_size=options.batch_size, validation_data=(x_test, test_labels))
+history = model.fit(x, labels, epochs=options.epochs, batch_size=options.batch_size,
+                    validation_data=(x_test, test_labels))
 
 probabilities = model.predict(x_test)
 save(plotting.plot_history(history, title="learning to read digits drawn from fonts"), options, "quickstart_curves.png")

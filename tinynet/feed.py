@@ -48,6 +48,8 @@ def accept(model: Layer, x) -> np.ndarray:
         model.build(model.input_shape or x.shape[1:])
     if x.shape[1:] != model.input_shape or not x.ndim:
         raise ValueError(_shape_error(model, x.shape))
+    if x.dtype == model.dtype:
+        return model.ops.asarray(x, model.dtype)
     with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and check_finite says so
         return model.ops.asarray(x, model.dtype)
 

@@ -128,7 +128,7 @@ def gradcheck(layer: Layer, x, y=None, loss: Loss | None = None, *, tolerance: f
     if not layer.built:
         layer.build(x.shape[1:])
     generator = np.random.default_rng(seed)
-    held = list(with_sublayers(layer))
+    held = with_sublayers(layer)
     with _in_float64(held), _put_back(held) as put_back:
         shape = (len(x), *layer.output_shape)
         projection = generator.uniform(0.5, 1.5, shape) * generator.choice([-1.0, 1.0], shape)
@@ -209,7 +209,7 @@ def relative_error(analytic: np.ndarray, numeric: np.ndarray) -> np.ndarray:
     differences of numbers near 1 cannot tell small gradients better; and NaN counts as wrong without bound.
     """
     size = np.maximum(np.abs(analytic), np.abs(numeric))
-    error = np.abs(analytic - numeric) / np.maximum(size, max(1e-3 * size.max(initial=0), 1e-4))
+    error = np.abs(analytic - numeric) / np.maximum(size, max(1e-3 * size[np.isfinite(size)].max(initial=0), 1e-4))
     return np.where(np.isnan(error), np.inf, error)
 
 

@@ -8,7 +8,7 @@ from tinynet import feed, summary, training
 from tinynet.callbacks import History
 from tinynet.errors import explain_keywords
 from tinynet.layers import Input, Layer
-from tinynet.layers.base import snake_case
+from tinynet.layers.base import rename, snake_case
 from tinynet.layers.parameters import settle
 from tinynet.shapes import as_shape
 from tinynet.trainer import Trainer
@@ -45,7 +45,7 @@ class Sequential(Layer):
         self.layers: list[Layer] = []
         self.stop_training = False
         self._chain: list[Layer] = []
-        self._outer: Sequential | None = None
+        self._inside: str | None = None  # the name of the model that this one is a part of
         self._trainer: Trainer | None = None
         if isinstance(layers, Layer):
             raise TypeError(f"layers of a Sequential is a list, such as [Dense(10)]. Received: {layers!r}")
@@ -54,8 +54,8 @@ class Sequential(Layer):
 
     def add(self, layer: Layer | Input) -> None:
         """Append a layer; where the shape so far is known, build it."""
-        if self._outer is not None:
-            raise ValueError(f"Model {self.name!r} is a part of {self._outer.name!r} and cannot grow any more. "
+        if self._inside is not None:
+            raise ValueError(f"Model {self.name!r} is a part of {self._inside!r} and cannot grow any more. "
                              f"Received: {layer!r}")
         if isinstance(layer, Input):
             if self.layers or self.input_shape:
@@ -78,7 +78,7 @@ class Sequential(Layer):
             self.layers.pop()
             raise
         if isinstance(layer, Sequential):
-            layer._outer = self
+            layer._inside = self.name
 
     def _fit_in(self, layer: Layer) -> None:
         """Build the layer that was just appended, where the shape so far is known."""
@@ -89,13 +89,16 @@ class Sequential(Layer):
             self.build(self.input_shape or layer.input_shape)
 
     def _name(self, layer: Layer) -> None:
-        taken = {other.name for other in self.layers}
-        if layer.named and layer.name in taken:
-            raise ValueError(f"Two layers of a model cannot share a name. Received: {layer.name!r} again")
-        base, number = snake_case(type(layer).__name__), 0
-        while not layer.named and layer.name in taken:
-            number += 1
-            layer.name = f"{base}_{number}"
+        """Number the names that nobody chose, so that no two layers of the model share one."""
+        taken = {other.name for mine in self.layers for other in (mine, *leaves([mine]))}
+        for new in dict.fromkeys((layer, *leaves([layer]))):
+            if new.named and new.name in taken:
+                raise ValueError(f"Two layers of a model cannot share a name. Received: {new.name!r} again")
+            base, number = snake_case(type(new).__name__), 0
+            while new.name in taken:
+                number += 1
+                rename(new, f"{base}_{number}")
+            taken.add(new.name)
 
     def build(self, input_shape) -> tuple[int, ...]:
         """Build every layer for inputs of `input_shape`, without the batch axis, and return the output's shape."""

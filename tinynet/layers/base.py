@@ -1,7 +1,6 @@
 """What every layer shares: its name, its shapes, its parameters, its buffers and the arrays saved for backward."""
 
 import re
-from collections.abc import Iterator
 from types import ModuleType
 
 import numpy as np
@@ -141,13 +140,22 @@ class Layer:
         return f"<{type(self).__name__} {self.name!r}, {self.input_shape} -> {self.output_shape}>"
 
 
-def with_sublayers(layer: Layer) -> Iterator[Layer]:
-    """Yield a layer and, below it, every layer that it holds: a Dense layer's activation, a model's layers."""
-    yield layer
+def with_sublayers(layer: Layer) -> list[Layer]:
+    """Return a layer and, after it, every layer that it holds, as a Dense layer's activation; each once."""
+    found = {id(layer): layer}
     for held in vars(layer).values():
         for inner in held if isinstance(held, list) else [held]:
             if isinstance(inner, Layer):
-                yield from with_sublayers(inner)
+                found |= {id(below): below for below in with_sublayers(inner)}
+    return list(found.values())
+
+
+def rename(layer: Layer, name: str) -> None:
+    """Give a layer another name; what it owns, as its activation, is called the same in errors."""
+    layer.name = name
+    for inner in vars(layer).values():
+        if isinstance(inner, Layer):
+            rename(inner, name)
 
 
 def snake_case(name: str) -> str:

@@ -51,7 +51,7 @@ class Dense(Layer):
                  bias_initializer="zeros", name: str | None = None, input_shape=None):
         super().__init__(name, input_shape)
         self.units = as_count(units, "units of Dense")
-        self.activation = Activation(activation)
+        self.activation = Activation(activation, name=self.name)
         self.use_bias = use_bias
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
@@ -67,7 +67,6 @@ class Dense(Layer):
             self.bias = self.add_parameter(
                 draw("bias", (self.units,), self.dtype, self.ops, self.bias_initializer, generator))
         self.output_shape = (*self.input_shape[:-1], self.units)
-        self.activation.name = self.name  # what errors say
         self.activation.build(self.output_shape)
         return self.output_shape
 
