@@ -8,7 +8,7 @@ from tinynet import feed, summary, training
 from tinynet.callbacks import History
 from tinynet.errors import explain_keywords
 from tinynet.layers import Input, Layer
-from tinynet.layers.base import rename, snake_case
+from tinynet.layers.chain import build_row, check_new, leaves, name_apart
 from tinynet.layers.parameters import settle
 from tinynet.shapes import as_shape
 from tinynet.trainer import Trainer
@@ -50,10 +50,26 @@ class Sequential(Layer):
         if isinstance(layers, Layer):
             raise TypeError(f"layers of a Sequential is a list, such as [Dense(10)]. Received: {layers!r}")
         for layer in layers or ():
-            self.add(layer)
+            self._append(layer)
+        if self.layers and self.input_shape:
+            self.build(self.input_shape)
 
     def add(self, layer: Layer | Input) -> None:
         """Append a layer; where the shape so far is known, build it."""
+        self._append(layer)
+        if not self.layers or not self.input_shape:
+            return
+        if not self.built:
+            self.build(self.input_shape)
+            return
+        try:
+            build_row(self.layers, self.input_shape, self.name)
+        except ValueError:
+            self.layers.pop()
+            raise
+        self._join()
+
+    def _append(self, layer: Layer | Input) -> None:
         if self._inside is not None:
             raise ValueError(f"Model {self.name!r} is a part of {self._inside!r} and cannot grow any more. "
                              f"Received: {layer!r}")
@@ -64,41 +80,13 @@ class Sequential(Layer):
                                  f"Received: it as entry {before + 1}")
             self.input_shape = layer.shape
             return
-        if not isinstance(layer, Layer):
-            raise TypeError(f"A Sequential is made of layers. Received: {layer!r}")
-        twice = {id(leaf) for leaf in leaves([self])} & {id(leaf) for leaf in leaves([layer])}
-        if layer is self or twice:
-            raise ValueError(f"The same layer object cannot be used twice in one model; make a second "
-                             f"{type(layer).__name__}. Received: {layer!r} again")
-        self._name(layer)
+        check_new(layer, [*self.layers, self])
+        name_apart(layer, self.layers)
         self.layers.append(layer)
-        try:
-            self._fit_in(layer)
-        except ValueError:
-            self.layers.pop()
-            raise
+        if len(self.layers) == 1 and self.input_shape is None:
+            self.input_shape = layer.input_shape
         if isinstance(layer, Sequential):
             layer._inside = self.name
-
-    def _fit_in(self, layer: Layer) -> None:
-        """Build the layer that was just appended, where the shape so far is known."""
-        if self.built:
-            self._build_layer(layer, self.output_shape)
-            self._join()
-        elif self.input_shape or (len(self.layers) == 1 and layer.input_shape):
-            self.build(self.input_shape or layer.input_shape)
-
-    def _name(self, layer: Layer) -> None:
-        """Number the names that nobody chose, so that no two layers of the model share one."""
-        taken = {other.name for mine in self.layers for other in (mine, *leaves([mine]))}
-        for new in dict.fromkeys((layer, *leaves([layer]))):
-            if new.named and new.name in taken:
-                raise ValueError(f"Two layers of a model cannot share a name. Received: {new.name!r} again")
-            base, number = snake_case(type(new).__name__), 0
-            while new.name in taken:
-                number += 1
-                rename(new, f"{base}_{number}")
-            taken.add(new.name)
 
     def build(self, input_shape) -> tuple[int, ...]:
         """Build every layer for inputs of `input_shape`, without the batch axis, and return the output's shape."""
@@ -108,41 +96,18 @@ class Sequential(Layer):
         if self.built and input_shape != self.input_shape:
             raise ValueError(f"Model {self.name!r} was built for inputs of shape {self.input_shape} and cannot change. "
                              f"Received: {input_shape}")
-        shape = input_shape
-        for layer in self.layers:
-            shape = self._build_layer(layer, shape)
+        build_row(self.layers, input_shape, self.name)
         super().build(input_shape)
         self._join()
+        if self.parameters:
+            settle(self.parameters, self.ops)
         return self.output_shape
-
-    def _build_layer(self, layer: Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
-        if layer.built:
-            if layer.input_shape != shape:
-                raise ValueError(f"Layer {layer.name!r} was built for inputs of shape {layer.input_shape}, but here "
-                                 f"{self._path(layer)}. Received: {shape}")
-            return layer.output_shape
-        if layer.input_shape not in (None, shape):
-            raise ValueError(f"Layer {layer.name!r} says input_shape={layer.input_shape}, but here "
-                             f"{self._path(layer)}. Received: {shape}")
-        try:
-            return layer.build(shape)
-        except ValueError as error:
-            layer.built, layer.parameters = False, []
-            raise ValueError(f"Model {self.name!r}: {self._path(layer)}, and {layer.name!r} cannot be built: "
-                             f"{error}") from error
-
-    def _path(self, layer: Layer) -> str:
-        before = [f"{other.name} {other.output_shape}" for other in self.layers[: self.layers.index(layer)]]
-        shape = self.layers[0].input_shape if before else layer.input_shape
-        return "shapes go " + " -> ".join([f"input {self.input_shape or shape}", *before])
 
     def _join(self) -> None:
         """Gather what the layers hold: the leaves in a row, the parameters in order, the output's shape."""
         self._chain = list(leaves(self.layers))
         self.parameters = [parameter for leaf in self._chain for parameter in leaf.parameters]
         self.output_shape = self.layers[-1].output_shape
-        if self.parameters:
-            settle(self.parameters, self.ops)
 
     @property
     def trainable(self) -> bool:
@@ -372,12 +337,3 @@ class Sequential(Layer):
             raise ValueError(f"Model {self.name!r} takes weights of the shapes {wanted}. Received: {shapes}")
         for parameter, weight in zip(self.parameters, weights, strict=True):
             parameter.value[...] = self.ops.asarray(weight, self.dtype)
-
-
-def leaves(layers: Iterable[Layer]) -> Iterable[Layer]:
-    """Yield the layers with every nested Sequential replaced by its own."""
-    for layer in layers:
-        if isinstance(layer, Sequential):
-            yield from leaves(layer.layers)
-        else:
-            yield layer
