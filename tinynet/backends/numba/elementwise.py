@@ -87,19 +87,19 @@ def elu_backward(dy, x, y, dx) -> None:
 def gelu(x, y) -> None:
     """Equals numpy.elementwise.gelu."""
     x, y = x.ravel(), y.ravel()
-    half, one, root = x.dtype.type(0.5), x.dtype.type(1), x.dtype.type(math.sqrt(0.5))
+    half, root = x.dtype.type(0.5), x.dtype.type(math.sqrt(0.5))
     for i in range(x.size):
-        y[i] = x[i] * half * (one + math.erf(x[i] * root))
+        y[i] = x[i] * half * math.erfc(-x[i] * root)
 
 
 @jit
 def gelu_backward(dy, x, y, dx) -> None:
     """Equals numpy.elementwise.gelu_backward."""
     dy, x, dx = dy.ravel(), x.ravel(), dx.ravel()
-    half, one, root = x.dtype.type(0.5), x.dtype.type(1), x.dtype.type(math.sqrt(0.5))
+    half, root = x.dtype.type(0.5), x.dtype.type(math.sqrt(0.5))
     peak = x.dtype.type(1 / math.sqrt(2 * math.pi))
     for i in range(dy.size):
-        cdf = half * (one + math.erf(x[i] * root))
+        cdf = half * math.erfc(-x[i] * root)
         dx[i] = dy[i] * (cdf + x[i] * peak * math.exp(-half * x[i] * x[i]))
 
 

@@ -1,8 +1,8 @@
 """The wing's one way to compile a kernel.
 
 :func:`jit` is ``numba.njit`` with three things mended. Numba keys its cache by the file that holds the kernel, so an
-edited helper in another file would be served stale: here the key is a hash of all sources of the wing and numba's
-version. Where no folder can be written numba raises: here kernels are then compiled for the process only. A truncated
+edited helper in another file would be served stale: here the key is a hash of all sources that kernels are made of and
+numba's version. Where no folder can be written numba raises: here kernels are then compiled for the process only. A truncated
 cache file makes numba raise: here it is thrown away and the kernel compiled again.
 """
 
@@ -39,9 +39,9 @@ def _cache_for(kernel: Callable):
 
 @functools.cache
 def wing_hash() -> str:
-    """Hash numba's version and every source file of the wing, so that no edit is ever served an older kernel."""
+    """Hash numba's version and every source of this wing and of the numpy wing, whose constants kernels take in."""
     digest = hashlib.sha256(f"{numba.__version__} {sys.version}".encode())
-    for source in sorted(pathlib.Path(__file__).parent.glob("*.py")):
+    for source in sorted(pathlib.Path(__file__).parents[1].glob("num*/*.py")):
         digest.update(source.name.encode() + source.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -59,9 +59,9 @@ def binary_crossentropy(y, p, weight, dp) -> float:
     for n in range(p.shape[0]):
         share = weight[n] / p.dtype.type(p.shape[1])
         for d in range(p.shape[1]):
-            q = min(max(p[n, d], low), high)
+            q = low if p[n, d] < low else (high if p[n, d] > high else p[n, d])
             slope = (one - y[n, d]) / (one - q) - y[n, d] / q
-            dp[n, d] = share * slope if q == p[n, d] else zero
+            dp[n, d] = zero if p[n, d] < low or p[n, d] > high else share * slope
             loss -= share * (y[n, d] * math.log(q) + (one - y[n, d]) * math.log(one - q))
     return loss
 

@@ -63,8 +63,8 @@ def categorical_crossentropy(y, p, weight, dp) -> float:
     loss = 0.0
     for n in range(p.shape[0]):
         for c in range(p.shape[1]):
-            q = min(max(p[n, c], low), high)
-            dp[n, c] = -weight[n] * y[n, c] / q if q == p[n, c] else zero
+            q = low if p[n, c] < low else (high if p[n, c] > high else p[n, c])
+            dp[n, c] = zero if p[n, c] < low or p[n, c] > high else -weight[n] * y[n, c] / q
             loss -= weight[n] * y[n, c] * math.log(q)
     return loss
 
@@ -76,9 +76,9 @@ def sparse_categorical_crossentropy(labels, p, weight, dp) -> float:
     loss = 0.0
     for n in range(p.shape[0]):
         c = labels[n]
-        q = min(max(p[n, c], low), high)
+        q = low if p[n, c] < low else (high if p[n, c] > high else p[n, c])
         dp[n] = 0
-        if q == p[n, c]:
+        if not (p[n, c] < low or p[n, c] > high):
             dp[n, c] = -weight[n] / q
         loss -= weight[n] * math.log(q)
     return loss

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-_erf = np.frompyfunc(math.erf, 1, 1)
+_erfc = np.frompyfunc(math.erfc, 1, 1)
 
 
 def relu(x, y) -> None:
@@ -53,7 +53,7 @@ def elu_backward(dy, x, y, dx) -> None:
 
 
 def gelu(x, y) -> None:
-    """Compute y = x Φ(x), Φ the normal distribution function: Φ(x) = (1 + erf(x / √2)) / 2."""
+    """Compute y = x Φ(x), Φ the normal distribution function: Φ(x) = erfc(-x / √2) / 2, exact in both tails."""
     y[...] = x * _normal_cdf(x)
 
 
@@ -64,7 +64,7 @@ def gelu_backward(dy, x, y, dx) -> None:
 
 
 def _normal_cdf(x):
-    return 0.5 * (1 + _erf(x / math.sqrt(2)).astype(x.dtype))
+    return 0.5 * _erfc(-x / math.sqrt(2)).astype(x.dtype)
 
 
 def sigmoid(x, y) -> None:
@@ -100,7 +100,7 @@ def softplus_backward(dy, x, y, dx) -> None:
 
 def dropout(x, noise, rate, y) -> None:
     """Compute y = x / (1 - rate) where noise >= rate, else 0; noise is uniform in [0, 1)."""
-    np.multiply(x, (noise >= rate) / (1 - rate), out=y, casting="same_kind")
+    y[...] = np.where(noise >= rate, x / (1 - rate), 0)
 
 
 def dropout_backward(dy, noise, rate, dx) -> None:

@@ -51,7 +51,9 @@ def softmax_crossentropy(y, z, weight, dz) -> float:
     exp = np.exp(shifted)
     total = exp.sum(axis=-1, keepdims=True)
     np.multiply(exp / total * y.sum(axis=-1, keepdims=True) - y, weight[:, None], out=dz)
-    return float(weight @ -(y * (shifted - np.log(total))).sum(axis=-1))
+    # A class of probability 0 counts nothing, even where its logit is -infinity.
+    losses = np.multiply(y, shifted - np.log(total), out=np.zeros_like(shifted), where=y != 0)
+    return float(weight @ -losses.sum(axis=-1))
 
 
 def sparse_softmax_crossentropy(labels, z, weight, dz) -> float:

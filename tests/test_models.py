@@ -1,0 +1,183 @@
+import numpy as np
+import pytest
+
+import tinynet
+from tinynet import Sequential, layers, optimizers
+
+
+def two_layers(**model):
+    return Sequential([layers.Dense(5, activation="tanh", input_shape=(4,)), layers.Dense(3, activation="softmax")],
+                      **model)
+
+
+@pytest.fixture
+def data(rng):
+    return rng.normal(size=(12, 4)).astype(np.float32), rng.integers(0, 3, 12)
+
+
+def same_weights(one, two):
+    return all(np.array_equal(a, b) for a, b in zip(one.get_weights(), two.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("make", [
+    lambda: Sequential([layers.Flatten(input_shape=(2, 2)), layers.Dense(3)]),
+    lambda: Sequential([layers.Input((2, 2)), layers.Flatten(), layers.Dense(3)]),
+    lambda: Sequential(layer for layer in (layers.Input(shape=[2, 2]), layers.Flatten(), layers.Dense(3))),
+    lambda: built_by_adding(layers.Flatten(input_shape=[2, 2]), layers.Dense(3)),
+    lambda: built_by_adding(layers.Input(shape=(2, 2)), layers.Flatten(), layers.Dense(3)),
+])
+def test_a_model_that_knows_its_input_is_built_at_once(make):
+    model = make()
+    assert model.built
+    assert (model.input_shape, model.output_shape) == ((2, 2), (3,))
+    assert [parameter.name for parameter in model.parameters] == ["kernel", "bias"]
+    assert [weight.shape for weight in model.get_weights()] == [(4, 3), (3,)]
+
+
+def built_by_adding(*entries):
+    model = Sequential()
+    for entry in entries:
+        model.add(entry)
+    return model
+
+
+def test_a_model_that_does_not_is_built_by_hand_or_by_its_first_data():
+    model = Sequential([layers.Flatten(), layers.Dense(3)])
+    assert not model.built
+    assert model.build((2, 2)) == (3,)
+    assert model.forward(np.ones((5, 2, 2))).shape == (5, 3)
+    model = Sequential([layers.Flatten(), layers.Dense(3)])
+    assert model.predict(np.ones((5, 2, 2))).shape == (5, 3)
+    assert model.input_shape == (2, 2)
+
+
+def test_a_model_may_grow():
+    model = two_layers()
+    first = model.get_weights()
+    model.add(layers.Dense(2))
+    assert model.output_shape == (2,)
+    assert model.predict(np.ones((1, 4))).shape == (1, 2)
+    for before, after in zip(first, model.get_weights(), strict=False):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_names():
+    model = Sequential([layers.Dense(2), layers.Dense(2, name="hidden"), layers.Dense(2), layers.ReLU(), layers.ReLU()])
+    assert [layer.name for layer in model.layers] == ["dense", "hidden", "dense_1", "re_lu", "re_lu_1"]
+    assert two_layers(name="mine").name == "mine"
+    for again in (layers.Dense(2, name="hidden"), Sequential([layers.Dense(2, name="hidden")])):
+        with pytest.raises(ValueError, match="cannot share a name. Received: 'hidden' again$"):
+            model.add(again)
+
+
+def test_names_are_unique_through_nested_models():
+    inner = Sequential([layers.Dense(3, input_shape=(4,)), layers.Dense(3)])
+    outer = Sequential([layers.Dense(4, input_shape=(4,)), inner, layers.Dense(2), Sequential([layers.Dense(2)])])
+    assert [layer.name for layer in outer.layers] == ["dense", "sequential", "dense_3", "sequential_1"]
+    assert [layer.name for layer in inner.layers] == ["dense_1", "dense_2"]
+    assert outer.layers[3].layers[0].name == "dense_4"
+
+
+def test_a_nested_model_equals_the_flat_one(backend, data):
+    flat = Sequential([layers.Dense(5, activation="tanh", input_shape=(4,)), layers.Dense(6, activation="relu"),
+                       layers.Dense(6), layers.Dense(3, activation="softmax")])
+    innermost = Sequential([layers.Dense(6, activation="relu", input_shape=(5,))])
+    inner = Sequential([innermost, layers.Dense(6)])
+    nested = Sequential([layers.Dense(5, activation="tanh", input_shape=(4,)), inner,
+                         layers.Dense(3, activation="softmax")])
+    nested.set_weights(flat.get_weights())
+    for model in (flat, nested):
+        tinynet.set_seed(3)
+        model.compile(optimizers.Adam(0.05), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.fit(*data, epochs=3, batch_size=5, verbose=0)
+    assert same_weights(flat, nested)
+    np.testing.assert_array_equal(flat.predict(data[0]), nested.predict(data[0]))
+    assert [len(model.parameters) for model in (innermost, inner, nested)] == [2, 4, 8]
+
+
+def test_a_model_that_ends_in_a_model_is_paired_with_its_loss(backend):
+    inner = Sequential([layers.Dense(2, kernel_initializer="zeros", bias_initializer=lambda s, g: [0.0, 150.0]),
+                        layers.Softmax()])
+    model = Sequential([layers.Input((1,)), inner])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    assert model.evaluate(np.zeros((1, 1)), np.array([0]), verbose=0) == [150]
+
+
+def test_an_inner_model_still_trains_on_its_own(backend, data):
+    inner = two_layers()
+    alone = two_layers()
+    alone.set_weights(inner.get_weights())
+    outer = Sequential([inner, layers.Dense(2)])
+    for model in (inner, alone):
+        model.compile(optimizers.Adam(0.05), "sparse_categorical_crossentropy")
+        model.fit(*data, epochs=2, shuffle=False, verbose=0)
+    assert same_weights(inner, alone)
+    for weight, same in zip(alone.get_weights(), outer.get_weights(), strict=False):
+        np.testing.assert_array_equal(weight, same)
+    expected = alone.predict(data[0]) @ outer.get_weights()[4]
+    np.testing.assert_allclose(outer.predict(data[0]), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_trained_model_goes_on_in_an_outer_one(backend, data):
+    inner = two_layers()
+    inner.compile("adam", "sparse_categorical_crossentropy")
+    inner.fit(*data, verbose=0)
+    before = inner.get_weights()
+    outer = Sequential([inner, layers.Dense(1)])
+    for weight, same in zip(before, outer.get_weights(), strict=False):
+        np.testing.assert_array_equal(weight, same)
+    outer.compile("sgd", "mse")
+    outer.train_on_batch(data[0], np.ones((12, 1)))
+    assert not np.array_equal(before[0], inner.get_weights()[0])
+    np.testing.assert_array_equal(inner.get_weights()[0], outer.get_weights()[0])
+
+
+def test_an_inner_model_that_grows_is_not_overlooked():
+    inner = Sequential([layers.Dense(3, input_shape=(4,))])
+    outer = Sequential([inner])
+    try:
+        inner.add(layers.Dense(2))
+    except ValueError as error:
+        assert "Received: " in str(error)
+        return
+    assert outer.predict(np.ones((1, 4))).shape == (1, 2)
+    assert len(outer.get_weights()) == 4
+
+
+@pytest.mark.parametrize("again", [lambda layer, model: layer, lambda layer, model: Sequential([layer]),
+                                   lambda layer, model: model])
+def test_the_same_layer_twice(again):
+    layer = layers.Dense(4, input_shape=(4,))
+    model = Sequential([layer])
+    with pytest.raises(ValueError, match="cannot be used twice in one model; make a second .*Received: .* again$"):
+        model.add(again(layer, model))
+
+
+def test_weights_are_copied_both_ways():
+    model = two_layers()
+    weights = model.get_weights()
+    weights[0][...] = 9
+    assert not (model.get_weights()[0] == 9).any()
+    model.set_weights(weights)
+    weights[0][...] = 7
+    assert (model.get_weights()[0] == 9).all()
+    other = two_layers()
+    other.set_weights([weight.tolist() for weight in model.get_weights()])
+    assert same_weights(model, other)
+
+
+@pytest.mark.parametrize("weights", [[], [np.zeros((5, 4))], [np.zeros((4, 5)), np.zeros(5), np.zeros((5, 3)), 0.0]])
+def test_weights_that_do_not_fit(weights):
+    with pytest.raises(ValueError, match=r"takes weights of the shapes \[\(4, 5\), \(5,\), .*Received: \["):
+        two_layers().set_weights(weights)
+
+
+def test_trainable_of_a_model_is_that_of_its_layers():
+    model = two_layers()
+    assert model.trainable
+    model.layers[0].trainable = False
+    assert model.trainable
+    model.trainable = False
+    assert [layer.trainable for layer in model.layers] == [False, False]
+    outer = Sequential([model, layers.Dense(2)])
+    assert [parameter.frozen for parameter in outer.parameters] == [True] * 4 + [False] * 2
