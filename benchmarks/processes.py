@@ -1,0 +1,129 @@
+"""Processes that start from a clean environment, so that no shell setting tilts a comparison."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Thread counts, instruction sets, backends and compiler switches; folders (TINYNET_DATA, NUMBA_CACHE_DIR) stay.
+CLEANED = (
+    "ACCELERATE_",
+    "BLIS_",
+    "GOMP_",
+    "GOTO_",
+    "JAX_",
+    "KERAS_",
+    "KMP_",
+    "MKL_",
+    "NPY_",
+    "NUMBA_",
+    "OMP_",
+    "OPENBLAS_",
+    "PYTORCH_",
+    "TORCH",
+    "VECLIB_",
+    "XLA_",
+)
+KEPT = ("NUMBA_CACHE_DIR",)
+CLEANED_NAMES = ("TINYNET_BACKEND", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONDEVMODE", "PYTHONWARNINGS")
+
+
+class WorkerError(Exception):
+    """A worker failed or stopped; the message holds what it said."""
+
+
+def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return a copy without the variables that change how many threads a library takes, or what it computes with."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in KEPT or not (name.upper().startswith(CLEANED) or name.upper() in CLEANED_NAMES)
+    }
+
+
+def timed(command: Sequence[str], **variables: str) -> tuple[float, str]:
+    """Run a command in the clean environment and these variables; return the whole process' seconds and its output.
+
+    Raises
+    ------
+    WorkerError
+        If it ends with an error.
+    """
+    start = time.perf_counter()
+    output = _run(command, variables)
+    return time.perf_counter() - start, output
+
+
+def answer_of(module: str, *arguments: str) -> dict:
+    """Run `python -m module arguments` in the clean environment and return the JSON that it prints.
+
+    Raises
+    ------
+    WorkerError
+        If it ends with an error.
+    """
+    return json.loads(_run([sys.executable, "-m", module, *arguments], {}))
+
+
+def _run(command: Sequence[str], variables: Mapping[str, str]) -> str:
+    environment = clean_environment(os.environ) | variables
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise WorkerError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
+    return done.stdout
+
+
+class Worker:
+    """A framework in a process of its own, which waits on its standard input, idle, until it is asked."""
+
+    def __init__(self, framework: str, python: str, threads: int):
+        self.framework = framework
+        self._process = subprocess.Popen(
+            [python, "-m", "benchmarks.workers.loop", framework, str(threads)],
+            cwd=ROOT,
+            env=clean_environment(os.environ),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        hello = self._read()
+        self.version: str | None = hello.get("version")
+        self.missing: str | None = hello.get("missing")
+
+    def time(self, model: str, steps: int) -> float:
+        """Return the seconds of one training step, as a mean over `steps`."""
+        return self._ask({"do": "time", "model": model, "steps": steps})["seconds"]
+
+    def losses(self, model: str, steps: int) -> list[float]:
+        """Return the loss of each of the first `steps` steps from the initial weights."""
+        return self._ask({"do": "losses", "model": model, "steps": steps})["losses"]
+
+    def close(self) -> None:
+        """End the process by ending its input."""
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+    def _ask(self, request: dict) -> dict:
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise WorkerError(f"The {self.framework} worker is gone. Received: {request}") from None
+        return self._read()
+
+    def _read(self) -> dict:
+        line = self._process.stdout.readline()
+        if not line:
+            raise WorkerError(f"The {self.framework} worker ended with {self._process.wait()}; see above what it said")
+        reply = json.loads(line)
+        if "error" in reply:
+            raise WorkerError(f"The {self.framework} worker failed:\n{reply['error']}")
+        return reply

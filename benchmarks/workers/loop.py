@@ -1,0 +1,93 @@
+"""What every worker does: it reads requests and answers them, one line of JSON each.
+
+`python -m benchmarks.workers.loop FRAMEWORK THREADS` first says `{"version": ...}`, or `{"missing": ...}` where the
+framework is not installed. Then `{"do": "losses", "model": name, "steps": n}` trains n steps from the initial weights
+and answers with the loss of each, and `{"do": "time", "model": name, "steps": n}` answers with the seconds of one step.
+"""
+
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Protocol, TextIO
+
+from benchmarks.models import MODELS, Model
+
+# Training starts again from the initial weights after so many steps: however long a burst is, every framework does the
+# same work, and none drifts to where gradients vanish and denormal numbers slow the arithmetic.
+STRETCH = 500
+WARM_UP = 30
+
+
+class Runner(Protocol):
+    """A model built in one framework; the file of each worker has one, made with `Runner(model)`."""
+
+    def restart(self) -> None:
+        """Put the initial weights back and forget the optimizer's state."""
+
+    def run(self, steps: int) -> float:
+        """Train so many steps, wait until they are done and return the last one's loss."""
+
+
+def time_steps(runner: Runner, steps: int, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Return the seconds of one step, as a mean over `steps` of them."""
+    runner.restart()
+    runner.run(min(steps, WARM_UP))
+    seconds = 0.0
+    left = steps
+    while left:
+        stretch = min(left, STRETCH)
+        runner.restart()
+        start = clock()
+        runner.run(stretch)
+        seconds += clock() - start
+        left -= stretch
+    return seconds / steps
+
+
+def losses(runner: Runner, steps: int) -> list[float]:
+    """Return the loss of each of the first `steps` steps."""
+    runner.restart()
+    return [runner.run(1) for _ in range(steps)]
+
+
+def answer(request: dict, runners: dict[str, Runner], build: Callable[[Model], Runner]) -> dict:
+    """Do what one request asks; models are built when they are first named."""
+    name = request["model"]
+    if name not in runners:
+        runners[name] = build(MODELS[name])
+    if request["do"] == "losses":
+        return {"losses": losses(runners[name], request["steps"])}
+    return {"seconds": time_steps(runners[name], request["steps"])}
+
+
+def serve(framework: str, threads: int, requests: TextIO, replies: TextIO) -> None:
+    """Load the framework and answer until the requests end."""
+    try:
+        worker = importlib.import_module("benchmarks.workers." + framework)
+    except ImportError as error:
+        _send(replies, {"missing": str(error)})
+        return
+    _send(replies, {"version": worker.prepare(threads)})
+    runners: dict[str, Runner] = {}
+    for line in requests:
+        try:
+            reply = answer(json.loads(line), runners, worker.Runner)
+        except Exception:
+            reply = {"error": traceback.format_exc()}
+        _send(replies, reply)
+
+
+def _send(replies: TextIO, reply: dict) -> None:
+    replies.write(json.dumps(reply) + "\n")
+    replies.flush()
+
+
+if __name__ == "__main__":
+    # Replies keep the pipe to the parent; whatever a framework prints goes to the standard error.
+    pipe = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    serve(sys.argv[1], int(sys.argv[2]), sys.stdin, pipe)
