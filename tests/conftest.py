@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import threadpoolctl
 from hypothesis import HealthCheck, settings
 
 import tinynet
@@ -11,6 +12,13 @@ _SHARED = {"deadline": None, "suppress_health_check": [HealthCheck.function_scop
 settings.register_profile("ci", max_examples=50, derandomize=True, **_SHARED)
 settings.register_profile("thorough", max_examples=2000, **_SHARED)  # pytest --hypothesis-profile=thorough
 settings.load_profile("ci")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread_each():
+    """Hold the BLAS to one thread: test processes whose threads wait for one another take many times as long."""
+    with threadpoolctl.threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(autouse=True)

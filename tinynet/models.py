@@ -9,7 +9,7 @@ from tinynet.callbacks import History
 from tinynet.errors import explain_keywords
 from tinynet.layers import Input, Layer
 from tinynet.layers.chain import build_row, check_new, leaves, name_apart
-from tinynet.layers.parameters import settle
+from tinynet.layers.parameters import check_one_type, settle
 from tinynet.shapes import as_shape
 from tinynet.trainer import Trainer
 
@@ -107,6 +107,7 @@ class Sequential(Layer):
         """Gather what the layers hold: the leaves in a row, the parameters in order, the output's shape."""
         self._chain = list(leaves(self.layers))
         self.parameters = [parameter for leaf in self._chain for parameter in leaf.parameters]
+        check_one_type(self.parameters)
         self.output_shape = self.layers[-1].output_shape
 
     @property

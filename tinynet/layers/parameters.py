@@ -71,19 +71,18 @@ class Arena:
             offset = end
 
 
+def check_one_type(parameters: Sequence[Parameter]) -> None:
+    """Raise a ValueError unless all parameters are of one float type."""
+    dtypes = {str(parameter.value.dtype) for parameter in parameters}
+    if len(dtypes) > 1:
+        raise ValueError(f"All layers of a model must be built with the same floatx. Received: {sorted(dtypes)}")
+
+
 def settle(parameters: Sequence[Parameter], ops: ModuleType) -> Arena:
     """Return the arena in which `parameters` lie in order, moving them into a new one where they do not yet.
 
     The parameters of a model inside another already lie in order, in the outer model's arena.
-
-    Raises
-    ------
-    ValueError
-        If the parameters are not all of one float type.
     """
-    dtypes = {str(parameter.value.dtype) for parameter in parameters}
-    if len(dtypes) > 1:
-        raise ValueError(f"All layers of a model must be built with the same floatx. Received: {sorted(dtypes)}")
     arena = parameters[0].arena
     offset = parameters[0].offset
     for parameter in parameters:
