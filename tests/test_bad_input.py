@@ -256,32 +256,6 @@ def test_backward_without_a_training_forward_or_twice():
         layer.backward(np.ones((N, 2)))
 
 
-def test_a_model_is_as_it_was_after_an_add_that_failed():
-    """In a notebook the next cell goes on with it."""
-    model = Sequential([layers.Dense(4, input_shape=(4,))])
-    with pytest.raises(ValueError, match="'reshape' cannot be built"):
-        model.add(layers.Reshape((3,)))
-    model.add(layers.Dense(2))
-    assert [type(layer) for layer in model.layers] == [layers.Dense, layers.Dense]
-    assert model.predict(X).shape == (N, 2)
-
-
-def test_a_model_that_could_not_be_built_does_not_answer():
-    """Half built, it handed its input back as the prediction."""
-    model = Sequential([layers.Dense(3), layers.Reshape((2,))])
-    for _ in range(2):
-        with pytest.raises(ValueError, match="'reshape' cannot be built: .*Received: "):
-            model.predict(X)
-    assert not model.built
-
-
-def test_a_first_input_of_the_wrong_shape_can_be_made_good():
-    model = Sequential([layers.Flatten(), layers.Reshape((2, 2))])
-    with pytest.raises(ValueError, match="'reshape' cannot be built: .*Received: "):
-        model.predict(np.zeros((1, 3)))
-    assert model.predict(X).shape == (N, 2, 2)
-
-
 def test_a_fit_that_failed_leaves_the_weights_alone():
     model = network()
     before = model.get_weights()

@@ -1,5 +1,6 @@
 """Model code of the tutorials, as somebody pastes it below `import tinynet as tf`, on small made-up data."""
 
+import inspect
 import math
 
 import numpy as np
@@ -148,6 +149,52 @@ def test_other_ways_to_write_the_same():
     x = np.ones((3, 4, 4, 3))
     history = model.fit(x, np.ones((3, 1)), 2, 1, 0, [tf.keras.callbacks.EarlyStopping(monitor='loss', patience=3)])
     assert list(history.history) == ['loss', 'mae']
+
+
+# Keras 3's own defaults, as far as the names are there.
+DEFAULTS = [
+    (layers.Dense, {"activation": None, "use_bias": True, "kernel_initializer": "glorot_uniform",
+                    "bias_initializer": "zeros"}),
+    (layers.ReLU, {"max_value": None, "negative_slope": 0.0}),
+    (tf.Sequential.fit, {"x": None, "y": None, "batch_size": None, "epochs": 1, "verbose": "auto", "callbacks": None,
+                         "validation_split": 0.0, "validation_data": None, "shuffle": True, "class_weight": None,
+                         "sample_weight": None, "initial_epoch": 0, "steps_per_epoch": None,
+                         "validation_steps": None}),
+    (tf.Sequential.evaluate, {"x": None, "y": None, "batch_size": None, "verbose": "auto", "sample_weight": None,
+                              "steps": None}),
+    (tf.Sequential.compile, {"optimizer": "rmsprop", "loss": None}),
+    (tf.optimizers.SGD, {"learning_rate": 0.01, "momentum": 0.0, "nesterov": False, "clipnorm": None}),
+    (tf.optimizers.Adam, {"learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}),
+    (tf.optimizers.AdamW, {"learning_rate": 0.001, "weight_decay": 0.004, "beta_1": 0.9, "beta_2": 0.999,
+                           "epsilon": 1e-7}),
+    (tf.optimizers.RMSprop, {"learning_rate": 0.001, "rho": 0.9, "epsilon": 1e-7}),
+    (tf.optimizers.Adagrad, {"learning_rate": 0.001, "initial_accumulator_value": 0.1, "epsilon": 1e-7}),
+    (tf.losses.SparseCategoricalCrossentropy, {"from_logits": False}),
+    (tf.losses.CategoricalCrossentropy, {"from_logits": False, "label_smoothing": 0.0}),
+    (tf.losses.BinaryCrossentropy, {"from_logits": False, "label_smoothing": 0.0}),
+    (tf.losses.Huber, {"delta": 1.0}),
+    (tf.metrics.BinaryAccuracy, {"threshold": 0.5}),
+    (tf.metrics.TopKCategoricalAccuracy, {"k": 5}),
+    (tf.initializers.RandomNormal, {"mean": 0.0, "stddev": 0.05}),
+    (tf.initializers.RandomUniform, {"minval": -0.05, "maxval": 0.05}),
+    (tf.initializers.TruncatedNormal, {"mean": 0.0, "stddev": 0.05}),
+    (tf.schedules.ExponentialDecay, {"staircase": False}),
+    (tf.schedules.CosineDecay, {"alpha": 0.0, "warmup_target": None, "warmup_steps": 0}),
+    (tf.callbacks.EarlyStopping, {"monitor": "val_loss", "min_delta": 0, "patience": 0, "verbose": 0, "mode": "auto",
+                                  "restore_best_weights": False}),
+    (tf.callbacks.ReduceLROnPlateau, {"monitor": "val_loss", "factor": 0.1, "patience": 10, "verbose": 0,
+                                      "mode": "auto", "min_delta": 0.0001, "cooldown": 0, "min_lr": 0.0}),
+    (tf.callbacks.LearningRateScheduler, {"verbose": 0}),
+    (tf.callbacks.CSVLogger, {"separator": ",", "append": False}),
+    (tf.callbacks.PlotTraining, {"sample_rate": 10, "zoom": 1}),  # the codelab's
+]
+
+
+@pytest.mark.parametrize(("what", "defaults"), DEFAULTS, ids=lambda value: getattr(value, "__qualname__", ""))
+def test_defaults_are_keras(what, defaults):
+    parameters = inspect.signature(what).parameters
+    assert {name: parameters[name].default for name in defaults} == defaults
+    assert [name for name in parameters if name in defaults] == list(defaults)  # in the same order
 
 
 def test_the_aliases_are_the_things_themselves():

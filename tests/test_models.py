@@ -61,6 +61,40 @@ def test_a_model_may_grow():
         np.testing.assert_array_equal(before, after)
 
 
+def test_a_model_is_as_it_was_after_an_add_that_failed():
+    """In a notebook the next cell goes on with it."""
+    model = Sequential([layers.Input((4,))])
+    with pytest.raises(ValueError, match="'reshape' cannot be built"):
+        model.add(layers.Reshape((3,)))
+    model.add(layers.Dense(4))
+    other = Sequential([layers.Dense(3, input_shape=(5,))])
+    for bad in (layers.Reshape((3,)), other):
+        with pytest.raises(ValueError, match="Received: "):
+            model.add(bad)
+    model.add(layers.Dense(2))
+    assert [type(layer) for layer in model.layers] == [layers.Dense, layers.Dense]
+    assert model.predict(np.ones((1, 4))).shape == (1, 2)
+    other.add(layers.Dense(2))  # it is part of no model
+
+
+def test_a_model_that_could_not_be_built_does_not_answer():
+    """Half built, it handed its input back as the prediction."""
+    model = Sequential([layers.Dense(3), layers.Reshape((2,))])
+    for _ in range(2):
+        with pytest.raises(ValueError, match="'reshape' cannot be built: .*Received: "):
+            model.predict(np.ones((1, 4)))
+    assert not model.built
+
+
+@pytest.mark.parametrize("first", [layers.Flatten, lambda: Sequential([layers.Flatten()]), lambda: layers.Dense(4)])
+def test_a_first_input_of_the_wrong_shape_can_be_made_good(first):
+    model = Sequential([first(), layers.Reshape((2, 2)), layers.Flatten(), layers.Reshape((4, 1))])
+    with pytest.raises(ValueError, match="'reshape' cannot be built: .*Received: "):
+        model.predict(np.zeros((1, 3, 5)))
+    assert model.predict(np.ones((5, 4))).shape == (5, 4, 1)
+    assert len(model.get_weights()) == len(model.layers[0].parameters)
+
+
 def test_names():
     model = Sequential([layers.Dense(2), layers.Dense(2, name="hidden"), layers.Dense(2), layers.ReLU(), layers.ReLU()])
     assert [layer.name for layer in model.layers] == ["dense", "hidden", "dense_1", "re_lu", "re_lu_1"]
@@ -170,6 +204,15 @@ def test_weights_are_copied_both_ways():
 def test_weights_that_do_not_fit(weights):
     with pytest.raises(ValueError, match=r"takes weights of the shapes \[\(4, 5\), \(5,\), .*Received: \["):
         two_layers().set_weights(weights)
+
+
+def test_a_model_has_one_float_type():
+    model = Sequential([layers.Dense(3, input_shape=(4,))])
+    tinynet.set_floatx("float64")
+    with pytest.raises(ValueError, match=r"same floatx. Received: \['float32', 'float64'\]$"):
+        model.add(layers.Dense(3))
+        model.compile("sgd", "mse")
+        model.train_on_batch(np.ones((2, 4)), np.ones((2, 3)))
 
 
 def test_trainable_of_a_model_is_that_of_its_layers():

@@ -111,6 +111,19 @@ def test_a_sigmoids_logit_of_150_with_the_wrong_label_costs_150(backend):
     np.testing.assert_array_equal(model.get_weights()[0], 149)
 
 
+@pytest.mark.parametrize(("activation", "loss"), [("softmax", "categorical_crossentropy"),
+                                                  ("sigmoid", "binary_crossentropy")])
+def test_metrics_see_probabilities_where_the_loss_sees_logits(backend, activation, loss, data):
+    model = network(layers.Dense(CLASSES, activation=activation, bias_initializer="ones"))
+    model.compile("sgd", loss, metrics=["accuracy", "mse", "mae"])
+    y = one_hot(data[1], CLASSES)
+    p = model.predict(data[0])
+    right = (p.argmax(1) == data[1]).mean() if activation == "softmax" else ((p > 0.5) == (y > 0.5)).mean()
+    expected = [right, ((p - y) ** 2).mean(), np.abs(p - y).mean()]
+    assert model.evaluate(data[0], y, verbose=0)[1:] == pytest.approx(expected, rel=1e-5)
+    assert model.train_on_batch(data[0], y)[1:] == pytest.approx(expected, rel=1e-5)
+
+
 def test_from_logits_before_a_softmax_is_remarked_on(data):
     model, plain = classifier(), classifier()
     plain.set_weights(model.get_weights())
@@ -200,6 +213,28 @@ def test_frozen_gradients_do_not_count_in_the_norm(backend, data):
     assert math.sqrt(sum((step**2).sum() for step in steps)) == pytest.approx(0.1, rel=1e-3)
     ratio = (before[2] - alone.get_weights()[2]) / steps[0]
     np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-2)
+
+
+class Note(layers.Dense):
+    """A dense layer that notes how it is called backward."""
+
+    asked = None
+
+    def logits_backward(self, dz, *, need_dx=True):
+        self.asked = need_dx
+        return super().logits_backward(dz, need_dx=need_dx)
+
+
+def test_nothing_is_computed_below_the_first_trainable_layer(data):
+    notes = [Note(4, input_shape=(4,)), Note(4), Note(4)]
+    model = Sequential([*notes, layers.Dense(CLASSES, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.train_on_batch(*data)
+    assert [note.asked for note in notes] == [False, True, True]
+    for note, frozen in zip(notes, (True, False, True), strict=True):
+        note.asked, note.trainable = None, not frozen
+    model.train_on_batch(*data)
+    assert [note.asked for note in notes] == [None, False, True]
 
 
 COSTS = {

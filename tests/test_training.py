@@ -150,6 +150,7 @@ def test_validation_split_holds_out_the_end(backend, data):
     short.fit(x[:16], y[:16], shuffle=False, verbose=0)
     for one, two in zip(model.get_weights(), short.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
+    assert short.fit(x[:2], y[:2], validation_split=0.5, verbose=0).epoch == [0]  # a sample on either side is enough
     expected = model.evaluate(x[16:], y[16:], verbose=0)
     assert [history["val_loss"][0], history["val_accuracy"][0]] == pytest.approx(expected)
 
@@ -288,4 +289,4 @@ def test_a_fit_can_be_stopped_within_an_epoch(data):
                         callbacks=[callbacks.LambdaCallback(on_train_batch_end=stop)])
     assert batches == [0, 1]
     assert history.epoch == [0]
-    assert classifier().fit(*data, epochs=2, verbose=0).epoch == [0, 1]  # the next fit begins anew
+    assert model.fit(*data, epochs=2, verbose=0).epoch == [0, 1]  # the next fit begins anew

@@ -90,7 +90,7 @@ class Loss:
             columns = p.shape[-1] if p.ndim > 1 else 1
             p, dp = p.reshape(-1, columns), dp.reshape(-1, columns)
             y = y.reshape(-1) if self.labels == "sparse" else y.reshape(-1, columns)
-        return self.compute(ops, y, p, weight, dp)
+        return float(self.compute(ops, y, p, weight, dp))
 
     def compute(self, ops: ModuleType, y, p, weight, dp) -> float:
         """Run the kernel on rows: p, dp (M, D), weight (M,), y (M, D) or, sparse, (M,)."""

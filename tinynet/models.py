@@ -53,21 +53,26 @@ class Sequential(Layer):
             self._append(layer)
         if self.layers and self.input_shape:
             self.build(self.input_shape)
+        for layer in self.layers:
+            if isinstance(layer, Sequential):
+                layer._inside = self.name
 
     def add(self, layer: Layer | Input) -> None:
         """Append a layer; where the shape so far is known, build it."""
+        input_shape, count = self.input_shape, len(self.layers)
         self._append(layer)
-        if not self.layers or not self.input_shape:
-            return
-        if not self.built:
-            self.build(self.input_shape)
-            return
         try:
-            build_row(self.layers, self.input_shape, self.name)
-        except ValueError:
-            self.layers.pop()
+            if self.built:
+                build_row(self.layers, self.input_shape, self.name)
+                self._join()
+            elif self.layers and self.input_shape:
+                self.build(self.input_shape)
+        except Exception:
+            del self.layers[count:]
+            self.input_shape = input_shape
             raise
-        self._join()
+        if isinstance(layer, Sequential):
+            layer._inside = self.name
 
     def _append(self, layer: Layer | Input) -> None:
         if self._inside is not None:
@@ -85,8 +90,6 @@ class Sequential(Layer):
         self.layers.append(layer)
         if len(self.layers) == 1 and self.input_shape is None:
             self.input_shape = layer.input_shape
-        if isinstance(layer, Sequential):
-            layer._inside = self.name
 
     def build(self, input_shape) -> tuple[int, ...]:
         """Build every layer for inputs of `input_shape`, without the batch axis, and return the output's shape."""

@@ -113,7 +113,8 @@ def test_dropout(run, rng, rate, dtype):
     noise[0, :2] = rate  # at the rate itself a number stays
     y, dx = np.full_like(x, np.nan), np.full_like(x, np.nan)
     run("dropout", x, noise, rate, y)
-    wanted = [v / (1 - rate) if u >= rate else 0.0 for v, u in zip(x.ravel().tolist(), noise.ravel(), strict=True)]
+    edge = float(dtype(rate))
+    wanted = [v / (1 - rate) if u >= edge else 0.0 for v, u in zip(x.flat, noise.ravel().tolist(), strict=True)]
     np.testing.assert_allclose(y.ravel(), wanted, rtol=1e-6 if dtype == np.float32 else 1e-14)
     assert y[0, 0] != 0
     run("dropout_backward", x, noise, rate, dx)

@@ -200,3 +200,40 @@ def test_a_row_with_a_number_that_is_none_hits_nothing(run, dtype):
 def test_hits_are_a_whole_number(run):
     hits = run("count_hits", np.int32([0]), np.ones((1, 2), np.float32), 1)
     assert isinstance(hits, int | np.integer)
+
+
+@settings(max_examples=50)
+@given(n=N, c=C, k=st.integers(1, 8), seed=SEEDS)
+def test_one_hot_labels_are_those_of_their_largest_entry(run, n, c, k, seed):
+    """Of equal entries the first, as for argmax: labels that are probabilities may have several."""
+    rng = np.random.default_rng(seed)
+    y, p = rng.integers(0, 3, (n, c)) / 2, rng.normal(size=(n, c))
+    hits = 0
+    for a in range(n):
+        label = max(range(c), key=lambda b: (y[a, b], -b))
+        hits += sum(p[a, b] > p[a, label] for b in range(c)) < k
+    assert run("count_one_hot_hits", y, p, k) == hits
+
+
+@settings(max_examples=25)
+@given(answers=st.lists(st.tuples(st.sampled_from([0.0, 0.4, 0.5, 0.6, 1.0]), st.sampled_from([0.0, 0.3, 0.7, 1.0])),
+                        min_size=1, max_size=20), threshold=st.sampled_from([0.3, 0.5, 0.7]))
+def test_answers_on_the_same_side(run, answers, threshold):
+    y, p = np.array(answers).T.copy()
+    wanted = 0
+    for truth, answer in answers:
+        if truth > 0.5 and answer > threshold or truth <= 0.5 and answer <= threshold:
+            wanted += 1
+    assert run("count_same_side", y, p, threshold) == wanted
+
+
+def test_an_answer_that_is_no_number_is_not_above_the_threshold(run):
+    assert run("count_same_side", np.array([0.0, 1.0]), np.full(2, np.nan), 0.5) == 1
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("threshold", [0.3, 0.5, 0.7])
+def test_an_answer_at_the_threshold_itself_is_a_no(run, dtype, threshold):
+    """At the threshold in the float type of the answers: in float32 0.3 is a little more than in float64."""
+    p = np.array([threshold, 1.0], dtype)
+    assert run("count_same_side", np.ones_like(p), p, threshold) == 1

@@ -129,8 +129,8 @@ def test_a_scheduler_may_ask_for_the_rate_so_far(capsys):
 def test_a_schedule_object_and_defaults_take_the_epoch_alone():
     exponential = schedules.ExponentialDecay(0.1, 1, 0.5)
     for schedule in (exponential, lambda epoch, start=0.1: start * 0.5**epoch):
-        history = regression().fit(X, X[:, :1], epochs=2, verbose=0,
-                                   callbacks=[callbacks.LearningRateScheduler(schedule)])
+        history = regression(rate=0.7).fit(X, X[:, :1], epochs=2, verbose=0,
+                                           callbacks=[callbacks.LearningRateScheduler(schedule)])
         assert history.history["learning_rate"] == [0.1, 0.05]
 
 

@@ -113,6 +113,7 @@ def test_no_file_is_written_where_none_is_wanted(model, tmp_path, monkeypatch):
 
 
 def test_bad_arguments():
+    assert callbacks.PlotTraining(sample_rate=1).sample_rate == 1
     with pytest.raises(ValueError, match="sample_rate must be at least 1. Received: 0$"):
         callbacks.PlotTraining(sample_rate=0)
     with pytest.raises(TypeError, match="no argument 'rate'.*Received: rate=3$"):

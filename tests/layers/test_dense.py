@@ -136,3 +136,9 @@ def test_an_unknown_activation(activation, error):
 def test_a_misspelled_keyword():
     with pytest.raises(TypeError, match="activation.*Received: "):
         layers.Dense(3, activaton="relu")
+
+
+def test_dx_is_not_computed_where_nobody_needs_it(harness, rng):
+    ready = harness(lambda: layers.Dense(2, activation="tanh"), rng.normal(size=(3, 4)))
+    _, dx, _ = ready.run(ready.layer(), ready.x, rng.normal(size=(3, 2)), need_dx=False)
+    assert dx is None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from tinynet.layers.base import Layer, rename, snake_case
+from tinynet.layers.base import Layer, rename, snake_case, with_sublayers
 
 
 def leaves(layers: Iterable[Layer]) -> Iterator[Layer]:
@@ -18,8 +18,8 @@ def check_new(layer: Layer, before: Sequence[Layer]) -> None:
     """Raise an error unless `layer` is a layer that is not among those before it."""
     if not isinstance(layer, Layer):
         raise TypeError(f"A Sequential is made of layers. Received: {layer!r}")
-    known = {id(leaf) for leaf in leaves(before)}
-    if any(id(leaf) in known for leaf in leaves([layer])):
+    known = {id(mine) for mine in (*before, *leaves(before))}
+    if any(id(new) in known for new in (layer, *leaves([layer]))):
         raise ValueError(f"The same layer object cannot be used twice in one model; make a second "
                          f"{type(layer).__name__}. Received: {layer!r} again")
 
@@ -51,12 +51,12 @@ def build_row(layers: Sequence[Layer], input_shape: tuple[int, ...], model: str)
     ValueError
         If a layer cannot take that; the message lists the shapes up to there.
     """
-    said = {layer: layer.input_shape for layer in layers if not layer.built}
+    said = {inner: inner.input_shape for layer in layers for inner in with_sublayers(layer) if not inner.built}
     shape = input_shape
     try:
         for i, layer in enumerate(layers):
             shape = _build(layer, shape, layers[:i], input_shape, model)
-    except ValueError:
+    except Exception:
         for layer, its_shape in said.items():
             layer.built, layer.input_shape, layer.parameters = False, its_shape, []
         raise

@@ -31,7 +31,7 @@ class Dropout(Layer):
         super().__init__(name, input_shape)
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 1:
             raise ValueError(f"rate of Dropout must be a number of at least 0 and below 1. Received: {rate!r}")
-        self.rate = rate
+        self.rate = float(rate)
 
     def build(self, input_shape):
         self.generator = random.spawn()

@@ -83,6 +83,7 @@ def settle(parameters: Sequence[Parameter], ops: ModuleType) -> Arena:
 
     The parameters of a model inside another already lie in order, in the outer model's arena.
     """
+    check_one_type(parameters)
     arena = parameters[0].arena
     offset = parameters[0].offset
     for parameter in parameters:

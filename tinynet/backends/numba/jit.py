@@ -1,9 +1,9 @@
 """The wing's one way to compile a kernel.
 
 :func:`jit` is ``numba.njit`` with three things mended. Numba keys its cache by the file that holds the kernel, so an
-edited helper in another file would be served stale: here the key is a hash of all sources that kernels are made of and
-numba's version. Where no folder can be written numba raises: here kernels are then compiled for the process only. A truncated
-cache file makes numba raise: here it is thrown away and the kernel compiled again.
+edited helper in another file would be served stale: here the key is a hash of all sources that kernels are made of, and
+of numba's version. Where no folder can be written numba raises: here kernels are then compiled for the process only. A
+truncated cache file makes numba raise: here it is thrown away and the kernel compiled again.
 """
 
 import functools

@@ -189,7 +189,8 @@ def is_hit(label, p, k) -> bool:
 @jit
 def count_same_side(y, p, threshold) -> int:
     """Equals numpy.softmax.count_same_side."""
+    edge = p.dtype.type(threshold)
     count = 0
     for i in range(p.size):
-        count += (p[i] > threshold) == (y[i] > 0.5)
+        count += (p[i] > edge) == (y[i] > 0.5)
     return count

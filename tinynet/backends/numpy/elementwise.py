@@ -1,8 +1,8 @@
 """Activations and dropout, element by element: y = f(x), and dx = dy · f'(x).
 
 Every backward kernel gets dy, x and y. Most derivatives read more simply from y, and then a layer may have written y
-over x: only those named in `tinynet.activations` as needing x look at it. At a kink (zero for ReLU) the derivative is
-the one from the left, as in TensorFlow.
+over x: only those named in `tinynet.activations` as needing x look at it. At ReLU's kinks (0, and the ceiling of a
+clipped one) the derivative is 0, as in TensorFlow.
 """
 
 import math

@@ -1,0 +1,131 @@
+"""Every kernel of a fast wing against the kernel of the same name in the readable one, in float32."""
+
+import inspect
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinynet.backends import get_backend
+from tinynet.backends import numpy as readable
+
+SHAPES = st.lists(st.integers(1, 6), min_size=1, max_size=4)
+ELEMENTWISE = {"relu": (), "clipped_relu": (6.0,), "leaky_relu": (0.2,), "elu": (), "gelu": (), "sigmoid": (),
+               "tanh": (), "softplus": (), "softmax": ()}
+OPTIMIZERS = {"sgd": (0, (0.1,)), "momentum": (1, (0.1, 0.9, True)), "adam": (2, (0.01, 0.9, 0.999, 1e-7, 0.01)),
+              "rmsprop": (1, (0.01, 0.9, 1e-7)), "adagrad": (1, (0.01, 1e-7)), "scale": (None, (0.3,)),
+              "squared_norm": (None, ())}
+LOSSES = {"mean_squared_error": (), "mean_absolute_error": (), "huber": (0.7,), "binary_crossentropy": (),
+          "logistic_crossentropy": (), "categorical_crossentropy": (), "softmax_crossentropy": (),
+          "sparse_categorical_crossentropy": (), "sparse_softmax_crossentropy": ()}
+COUNTS = ("count_hits", "count_one_hot_hits", "count_same_side")
+ARRAYS = ("asarray", "draw_uniform", "empty", "take", "to_numpy", "zeros")  # see test_memory.py
+
+
+@pytest.fixture
+def compare(backend):
+    """Return `compare(kernel, *arguments)`, which runs both wings on copies and compares all that they hand back."""
+    wing = get_backend()
+
+    def compare(kernel, *arguments):
+        results = []
+        for ops in (readable, wing):
+            held = [ops.asarray(a.copy(), a.dtype) if isinstance(a, np.ndarray) else a for a in arguments]
+            value = getattr(ops, kernel)(*held)
+            results.append([value, *[ops.to_numpy(a) for a in held if isinstance(a, np.ndarray)]])
+        assert (results[0][0] is None) == (results[1][0] is None)
+        for wanted, found in zip(*results, strict=True):
+            if wanted is None:
+                continue
+            scale = np.abs(np.nan_to_num(wanted)).max()
+            np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6 * scale)
+            assert np.asarray(found).dtype.kind == np.asarray(wanted).dtype.kind
+
+    return compare
+
+
+def unwritten(shape):
+    return np.zeros(shape, np.float32)
+
+
+def test_every_kernel_is_compared_here():
+    backward = [f"{name}_backward" for name in [*ELEMENTWISE, "dropout", "dense"]]
+    compared = [*ELEMENTWISE, "dropout", "dense", *backward, *OPTIMIZERS, *LOSSES, *COUNTS, *ARRAYS]
+    assert sorted(compared) == readable.__all__
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+@settings(max_examples=25)
+@given(shape=SHAPES, scale=st.sampled_from([0.1, 1.0, 4.0, 200.0]), seed=st.integers(0, 999))
+def test_activations(compare, name, shape, scale, seed):
+    rng = np.random.default_rng(seed)
+    scale = min(scale, 1) if name == "softmax" else scale  # where p is nearly 1 its slope is all rounding
+    x, dy = rng.normal(0, scale, shape).astype(np.float32), rng.normal(0, 1, shape).astype(np.float32)
+    y = unwritten(shape)
+    compare(name, x, y, *ELEMENTWISE[name])
+    getattr(readable, name)(x, y, *ELEMENTWISE[name])
+    compare(f"{name}_backward", dy, x, y, unwritten(shape), *ELEMENTWISE[name])
+
+
+@settings(max_examples=25)
+@given(shape=SHAPES, rate=st.floats(0, 0.95), seed=st.integers(0, 999))
+def test_dropout(compare, shape, rate, seed):
+    rng = np.random.default_rng(seed)
+    x, noise = rng.normal(0, 1, shape).astype(np.float32), rng.random(shape, np.float32)
+    compare("dropout", x, noise, rate, unwritten(shape))
+    compare("dropout_backward", x, noise, rate, unwritten(shape))
+
+
+@settings(max_examples=25)
+@given(n=st.integers(1, 40), i=st.integers(1, 40), o=st.integers(1, 40), use_bias=st.booleans(),
+       seed=st.integers(0, 999))
+def test_dense(compare, n, i, o, use_bias, seed):
+    rng = np.random.default_rng(seed)
+    x, kernel, bias, dy = (rng.normal(0, 1, shape).astype(np.float32) for shape in ((n, i), (i, o), (o,), (n, o)))
+    compare("dense", x, kernel, bias if use_bias else None, unwritten((n, o)))
+    compare("dense_backward", x, kernel, dy, unwritten((n, i)), unwritten((i, o)), unwritten(o) if use_bias else None)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@settings(max_examples=25)
+@given(n=st.integers(1, 40), columns=st.integers(2, 12), scale=st.sampled_from([1.0, 20.0]), seed=st.integers(0, 999))
+def test_losses(compare, name, n, columns, scale, seed):
+    rng = np.random.default_rng(seed)
+    p = rng.normal(0, scale, (n, columns))
+    if name in ("binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy"):
+        p = rng.uniform(0.01, 0.99, (n, columns))
+    y = rng.integers(0, columns, n).astype(np.int32) if "sparse" in name else rng.random((n, columns), np.float32)
+    weight = rng.random(n, np.float32)
+    compare(name, y, p.astype(np.float32), weight, unwritten((n, columns)), *LOSSES[name])
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@settings(max_examples=25)
+@given(size=st.integers(1, 300), seed=st.integers(0, 999))
+def test_optimizers(compare, name, size, seed):
+    rng = np.random.default_rng(seed)
+    slots, constants = OPTIMIZERS[name]
+    arrays = [rng.normal(0, 1, size).astype(np.float32) for _ in range(1 if slots is None else 2)]
+    compare(name, *arrays, *[rng.random(size, np.float32) for _ in range(slots or 0)], *constants)
+
+
+@settings(max_examples=25)
+@given(n=st.integers(1, 20), classes=st.integers(1, 8), k=st.integers(1, 9), seed=st.integers(0, 999))
+def test_counts(compare, n, classes, k, seed):
+    """Few different scores, so that many are equal, and some that are no numbers."""
+    rng = np.random.default_rng(seed)
+    p = rng.integers(0, 4, (n, classes)).astype(np.float32)
+    p[rng.random((n, classes)) < 0.05] = np.nan
+    labels = rng.integers(0, classes, n).astype(np.int32)
+    compare("count_hits", labels, p, k)
+    compare("count_one_hot_hits", rng.integers(0, 3, (n, classes)).astype(np.float32), p, k)
+    compare("count_same_side", rng.integers(0, 2, n * classes).astype(np.float32), p.ravel() / 3, 0.5)
+
+
+def test_kernels_say_what_they_hand_back(backend):
+    for name in readable.__all__:
+        ours, theirs = (inspect.signature(getattr(kernel, "py_func", kernel))
+                        for kernel in (getattr(readable, name), getattr(get_backend(), name)))
+        assert ours.return_annotation == theirs.return_annotation, name
+        assert [p.default for p in ours.parameters.values()] == [p.default for p in theirs.parameters.values()], name
