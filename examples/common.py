@@ -1,6 +1,7 @@
-"""What all examples share: their options, where their pictures go, and the digits of the MNIST codelab."""
+"""What all examples share: their options, where their pictures go, and the data and digits of the MNIST codelab."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ import tinynet as tn
 from tinynet import plotting
 
 
-def parse(description: str, epochs: int, batch_size: int, more=None) -> argparse.Namespace:
+def parse(
+    lesson: str, epochs: int, batch_size: int, more: Callable[[argparse.ArgumentParser], object] | None = None
+) -> argparse.Namespace:
     """Read the options, set seed and backend, and return the options; `more(parser)` adds a script's own."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=lesson, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=epochs, help=f"passes over the data ({epochs})")
     parser.add_argument("--batch-size", type=int, default=batch_size, help=f"samples in a step ({batch_size})")
     parser.add_argument("--seed", type=int, default=0, help="for weights, shuffling and dropout (0)")
@@ -33,7 +36,7 @@ def save(figure, options: argparse.Namespace, name: str) -> None:
 
 
 def report(accuracy: float, figure: str) -> None:
-    """Print the line that every example ends with."""
+    """Print the line that every example about classes ends with."""
     print(f"test accuracy {accuracy:.4f} (tutorial: {figure})")
 
 
@@ -52,8 +55,18 @@ def flat(images: np.ndarray) -> np.ndarray:
 
 
 def training_dataset(x: np.ndarray, y: np.ndarray, batch_size: int) -> tn.data.Dataset:
-    """Return the codelab's endless pipeline."""
-    return tn.data.Dataset.from_tensor_slices((x, y)).cache().shuffle(5000).repeat().batch(batch_size)
+    """Return the codelab's endless pipeline: in new order each time, cut into batches, prepared while others train."""
+    dataset = tn.data.Dataset.from_tensor_slices((x, y))
+    dataset = dataset.cache()
+    dataset = dataset.shuffle(5000, reshuffle_each_iteration=True)
+    dataset = dataset.repeat()
+    dataset = dataset.batch(batch_size, drop_remainder=True)
+    return dataset.prefetch(tn.data.AUTOTUNE)
+
+
+def validation_dataset(x: np.ndarray, y: np.ndarray) -> tn.data.Dataset:
+    """Return the codelab's validation data: one batch of everything, again and again."""
+    return tn.data.Dataset.from_tensor_slices((x, y)).batch(len(x)).cache().repeat()
 
 
 def show_training_digits(x: np.ndarray, y: np.ndarray, options: argparse.Namespace) -> None:
@@ -61,14 +74,14 @@ def show_training_digits(x: np.ndarray, y: np.ndarray, options: argparse.Namespa
     save(plotting.plot_digits(x[:24], y[:24], title="training digits and their labels"), options, "training_digits.png")
 
 
-def show_predictions(model: tn.Sequential, x_test: np.ndarray, y_test: np.ndarray, options: argparse.Namespace,
-                     name: str) -> None:
+def show_predictions(
+    model: tn.Sequential, x_test: np.ndarray, y_test: np.ndarray, options: argparse.Namespace, name: str
+) -> None:
     """Draw what the model reads: digits rendered from fonts, then the test digits, the wrong ones first."""
     images, labels = tn.datasets.font_digits(24, seed=options.seed, augment=False)
     order = np.argsort(labels, kind="stable")
-    digits, labels = flat(images)[order], labels[order]
-    figure = plotting.plot_digits(digits, labels, model.predict(digits),
-                                  title="digits from fonts, and what was read (red: wrong)")
-    save(figure, options, f"{name}_font_digits.png")
-    save(plotting.plot_wrong_first(x_test, y_test, model.predict(x_test, batch_size=1000)), options,
-         f"{name}_test_digits.png")
+    digits, labels = flat(images[order]), labels[order]
+    title = "digits from fonts, and what was read (red: wrong)"
+    save(plotting.plot_digits(digits, labels, model.predict(digits), title=title), options, f"{name}_font_digits.png")
+    predictions = model.predict(x_test, batch_size=1000)
+    save(plotting.plot_wrong_first(x_test, y_test, predictions), options, f"{name}_test_digits.png")

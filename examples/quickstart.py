@@ -1,8 +1,13 @@
 """The quickest way to see a network learn: digits drawn from fonts, no download, a few seconds.
 
 The data are drawn here and now, from fonts that come with matplotlib, each digit shifted, turned, scaled, thickened
-and made noisy at random. A network of two dense layers looks at 12,000 of them, five times, and then reads 2,000 others
-that it has never seen.
+and made noisy at random. A network of two dense layers looks at 12,000 of them, five times, and then reads 2,000
+others that it has never seen.
+
+What to see: from epoch to epoch the loss falls and the accuracy rises. The validation curve, of the unseen digits,
+goes with the training curve: the network has learned what digits look like, not these pictures by heart. At the end
+at least 97 of 100 unseen digits are read rightly. Look at the others, which are drawn first in the picture of wrong
+ones.
 """
 
 import numpy as np
@@ -13,8 +18,9 @@ from tinynet import plotting
 
 options = parse(__doc__, epochs=5, batch_size=32)
 
-images, labels = tn.datasets.font_digits(12_000, seed=options.seed)
-test_images, test_labels = tn.datasets.font_digits(2_000, seed=options.seed + 1)
+# Pixels from 0 to 255 become numbers from 0 to 1, which suit the weights that training begins with.
+images, labels = tn.datasets.font_digits(12_000, seed=2 * options.seed)
+test_images, test_labels = tn.datasets.font_digits(2_000, seed=2 * options.seed + 1)
 x, x_test = images / np.float32(255), test_images / np.float32(255)
 
 model = tn.Sequential([
@@ -29,7 +35,8 @@ history = model.fit(x, labels, epochs=options.epochs, batch_size=options.batch_s
 
 probabilities = model.predict(x_test)
 save(plotting.plot_history(history, title="learning to read digits drawn from fonts"), options, "quickstart_curves.png")
-save(plotting.plot_prediction_pairs(test_images[:15], test_labels[:15], probabilities[:15],
-                                    class_names=[str(digit) for digit in range(10)]), options, "quickstart_digits.png")
+save(plotting.plot_prediction_pairs(test_images[:15], test_labels[:15], probabilities[:15]), options,
+     "quickstart_digits.png")
+save(plotting.plot_wrong_first(test_images, test_labels, probabilities, rows=4), options, "quickstart_wrong_first.png")
 loss, accuracy = model.evaluate(x_test, test_labels, verbose=0)
 print(f"test accuracy {accuracy:.4f} (expected: at least 0.97)")

@@ -1,0 +1,237 @@
+"""Every example runs, on a few digits drawn from fonts in place of its data set, and keeps to the common form."""
+
+import os
+import pathlib
+import re
+import runpy
+import subprocess
+import sys
+
+import pytest
+
+import tinynet
+
+EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
+SCRIPTS = (
+    "quickstart",
+    "celsius_to_fahrenheit",
+    "fashion_mnist_dense",
+    "mnist_softmax_regression",
+    "mnist_01_single_layer",
+    "mnist_02_deep",
+    "mnist_03_decay_dropout",
+)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Six thousand training images and a hundred for tests, as the loaders return them."""
+    images, labels = tinynet.datasets.font_digits(6100, seed=0)
+    return (images[:6000], labels[:6000]), (images[6000:], labels[6000:])
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path, digits):
+    """Run an example in this process, with other data, and return what it printed."""
+
+    def load_data(data_dir=None, one_hot=False):
+        (x, y), (x_test, y_test) = digits
+        if one_hot:
+            y, y_test = tinynet.data.one_hot(y, 10), tinynet.data.one_hot(y_test, 10)
+        return (x, y), (x_test, y_test)
+
+    monkeypatch.setattr(tinynet.datasets.mnist, "load_data", load_data)
+    monkeypatch.setattr(tinynet.datasets.fashion_mnist, "load_data", load_data)
+    monkeypatch.syspath_prepend(EXAMPLES)
+
+    def run_script(name, *options):
+        # The benchmarks' scripts share a module of this name too.
+        monkeypatch.delitem(sys.modules, "common", raising=False)
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", "--output-dir", str(tmp_path), *options])
+        runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+        return capsys.readouterr().out
+
+    yield run_script
+    sys.modules.pop("common", None)
+
+
+def run_process(name, *options):
+    # The suite's processes share the cores: with one thread each their products do not wait for one another.
+    command = [sys.executable, str(EXAMPLES / f"{name}.py"), *options]
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    return subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, text=True).stdout
+
+
+def check_pictures(printed, folder, count):
+    """So many pictures were written, and each was said to be."""
+    written = sorted(path.name for path in folder.iterdir())
+    said = {pathlib.Path(path).name for path in re.findall(r"^wrote (.+)$", printed, re.MULTILINE)}
+    assert len(written) == count
+    assert sorted(said) == written
+    assert all(name.endswith(".png") for name in written)
+
+
+def final_accuracy(printed, figure):
+    """The accuracy in the last line, which holds it against its figure."""
+    found = re.fullmatch(rf"test accuracy (\d\.\d{{4}}) \({re.escape(figure)}\)", printed.splitlines()[-1])
+    assert found, printed.splitlines()[-1]
+    return found[1]
+
+
+def numbers(pattern, printed):
+    return [float(number) for number in re.findall(pattern, printed, re.MULTILINE)]
+
+
+def test_every_script_is_tested():
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*SCRIPTS, "common", "measure"}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_an_example_tells_its_lesson_and_its_options(run, name, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        run(name, "--help")
+    told = capsys.readouterr().out
+    assert "What to see" in told
+    for option in ("--epochs", "--batch-size", "--seed", "--backend", "--data-dir", "--output-dir"):
+        assert option in told
+
+
+def test_the_quickstart_reads_97_of_100(tmp_path):
+    printed = run_process("quickstart", "--output-dir", str(tmp_path))
+    assert float(final_accuracy(printed, "expected: at least 0.97")) >= 0.97
+    check_pictures(printed, tmp_path, 3)
+
+
+def test_celsius_is_where_the_tutorial_is_and_then_arrives(run, tmp_path):
+    printed = run("celsius_to_fahrenheit")
+    assert numbers(r"^weight (\S+) \(tutorial: about 1.82\)$", printed) == [pytest.approx(1.82, abs=0.01)]
+    assert numbers(r"^bias (\S+) \(tutorial: about 29\)$", printed) == [pytest.approx(29, abs=0.5)]
+    last_line = r"^prediction for 100 degrees Celsius (\S+) \(tutorial: within 1 of 212\)\Z"
+    assert numbers(last_line, printed.rstrip()) == [pytest.approx(212, abs=1)]
+    assert numbers(r"^after 2000 epochs: weight (\S+), ", printed) == [pytest.approx(1.798, abs=0.002)]
+    assert numbers(r"^after 2000 epochs: weight \S+, bias (\S+), ", printed) == [pytest.approx(31.95, abs=0.01)]
+    check_pictures(printed, tmp_path, 3)
+
+
+def test_fashion_shows_what_a_prediction_is_and_runs_the_exercises(run, tmp_path):
+    printed = run("fashion_mnist_dense", "--exercises", "--epochs", "1", "--batch-size", "500", "--backend", "numpy")
+    assert "(32, 10)" in printed
+    assert printed.index("\n(28, 28, 1)\n") < printed.index("\n(1, 28, 28, 1)\n")
+    exercises = re.findall(r"^(.+?) +[01]\.\d{4} +[01]\.\d{4}$", printed, re.MULTILINE)
+    assert {"one epoch", "10 hidden units", "512 hidden units", "pixels not normalised"} < set(exercises)
+    final_accuracy(printed, "tutorial: 0.8793")
+    check_pictures(printed, tmp_path, 6)
+
+
+@pytest.mark.parametrize(("options", "brightest", "layers"), [
+    ([], 1, 3),
+    (["--hidden", "16", "8"], 1, 4),
+    (["--no-normalize"], 255, 3),
+])
+def test_the_options_of_fashion_change_network_and_pixels(run, monkeypatch, options, brightest, layers):
+    seen = []
+    fit = tinynet.Sequential.fit
+
+    def watched(model, x, *arguments, **keywords):
+        seen.append((x.max(), len(model.layers)))
+        return fit(model, x, *arguments, **keywords)
+
+    monkeypatch.setattr(tinynet.Sequential, "fit", watched)
+    run("fashion_mnist_dense", "--epochs", "1", "--batch-size", "1000", *options)
+    assert seen == [(pytest.approx(brightest), layers)]
+
+
+def test_softmax_regression_runs_its_open_loop(run, tmp_path):
+    printed = run("mnist_softmax_regression", "--epochs", "2", "--steps", "101", "--batch-size", "20")
+    steps = numbers(r"^step (\d+), training accuracy \d\.\d\d, loss ", printed)
+    assert steps == [0, 100, 200]
+    # Weights of zero give each of ten classes the same: the summed loss begins at 20 log 10.
+    assert "loss 46.05" in printed
+    assert numbers(r"^validation accuracy (\S+)$", printed)[0] > 0.8
+    final_accuracy(printed, "tutorial: about 0.91")
+    check_pictures(printed, tmp_path, 2)
+
+
+def test_softmax_regression_on_the_real_digits(tmp_path):
+    place = os.environ.get("TINYNET_DATA", "")
+    if not pathlib.Path(place, "mnist").is_dir():
+        pytest.skip("TINYNET_DATA names no folder that holds mnist")
+    printed = run_process("mnist_softmax_regression", "--output-dir", str(tmp_path), "--data-dir", place)
+    assert float(final_accuracy(printed, "tutorial: about 0.91")) == pytest.approx(0.91, abs=0.01)
+
+
+def test_step_01_repeats_itself_with_its_seed(run, tmp_path):
+    runs = [run("mnist_01_single_layer", "--epochs", "1", "--seed", seed) for seed in ("3", "3", "4")]
+    first, again, other = [numbers(r"loss: (\d+\.\d+)", printed) for printed in runs]
+    assert first == again != other
+    assert "Total params: 7,850" in runs[0]
+    final_accuracy(runs[0], "tutorial: about 0.90")
+    check_pictures(runs[0], tmp_path, 4)
+
+
+def test_step_02_fails_before_it_works(run, tmp_path):
+    printed = run("mnist_02_deep", "--epochs", "2")
+    reached = re.findall(r"^(.+): validation loss .+ test accuracy (\S+)$", printed, re.MULTILINE)
+    assert [name for name, _ in reached] == ["sigmoid and sgd", "relu and adam"]
+    assert float(reached[0][1]) < 0.5 < 0.7 < float(reached[1][1])
+    assert final_accuracy(printed, "tutorial: about 0.97") == reached[1][1]
+    check_pictures(printed, tmp_path, 7)
+
+
+def test_step_03_ends_with_its_second_run(run, tmp_path):
+    printed = run("mnist_03_decay_dropout", "--epochs", "2")
+    reached = dict(re.findall(r"^\((\w)\) validation loss .+ test accuracy (\S+)$", printed, re.MULTILINE))
+    assert list(reached) == ["a", "b", "c", "d"]
+    assert reached["b"] not in (reached["c"], reached["d"])
+    assert final_accuracy(printed, "tutorial: above 0.98") == reached["b"]
+    assert [printed.count(f"learning rate to {rate}.") for rate in ("0.01", "0.006")] == [5, 3]
+    check_pictures(printed, tmp_path, 9)
+
+
+def test_measure_gathers_what_the_examples_print(monkeypatch, capsys):
+    printed = {"0": "epoch 1\nweight 1.8000 (tutorial: about 1.82)\ntest accuracy 0.9000 (expected: at least 0.97)\n",
+               "1": "epoch 1\nweight 1.9000 (tutorial: about 1.82)\ntest accuracy 0.9500 (expected: at least 0.97)\n"}
+    asked = []
+
+    def run_script(command, **keywords):
+        asked.append(pathlib.Path(command[1]).name)
+        seed = command[command.index("--seed") + 1]
+        return subprocess.CompletedProcess(command, 0, printed[seed])
+
+    monkeypatch.setattr(subprocess, "run", run_script)
+    monkeypatch.setattr(sys, "argv", ["measure.py", "quickstart", "--seeds", "2"])
+    runpy.run_path(str(EXAMPLES / "measure.py"), run_name="__main__")
+    assert asked == ["quickstart.py"] * 2
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "| `quickstart.py` | weight | about 1.82 | 1.8500 | 1.8000 | 1.9000 |",
+        "| `quickstart.py` | test accuracy | at least 0.97 | 0.9250 | 0.9000 | 0.9500 |",
+    ]
+
+
+def test_the_readme_has_every_script_and_its_figures():
+    readme = (EXAMPLES / "README.md").read_text("utf-8")
+    for name in SCRIPTS:
+        assert len(re.findall(rf"^\| `{name}\.py` \|", readme, re.MULTILINE)) >= 2  # what it is, and what it reached
+
+
+TERMS = """neuron, dense, weights, bias, activation, relu, sigmoid, softmax, one-hot, logits, cross-entropy, loss,
+gradient, gradient descent, learning rate, momentum, saddle point, batch, mini-batch, epoch, training, validation,
+test set, inference, accuracy, overfitting, regularisation, dropout, batch normalisation, convolution, kernel, filter,
+padding, stride, channel, max-pooling, down-sampling, transfer learning, fine-tuning, feature, label, regression,
+classification"""
+
+
+def test_the_glossary_has_every_term_of_the_tutorials():
+    glossary = (EXAMPLES.parent / "GLOSSARY.md").read_text("utf-8")
+    headwords = re.findall(r"^\*\*(.+?)\*\*: \S", glossary, re.MULTILINE)
+    explained = {word.strip().lower() for headword in headwords for word in re.split(r", | and | or ", headword)}
+    assert explained == set(re.split(r",\s+", TERMS))
+
+
+def test_the_glossary_names_files_that_exist():
+    root = EXAMPLES.parent
+    links = re.findall(r"\[(.+?)\]\((.+?)\)", (root / "GLOSSARY.md").read_text("utf-8"))
+    assert len(links) > 30
+    for text, target in links:
+        assert text == target
+        assert (root / target).is_file()
