@@ -1,8 +1,7 @@
 """Update rules in one pass over flat arrays. Constants are cast to the arrays' own type, or float64 would creep in.
 
-A running mean whose gradients have stayed 0, as those of a unit that never fires, shrinks from step to step until it is a
-denormal number, on which processors are up to a hundred times slower. Below TINY it changes no value any more, and
-becomes 0.
+A running mean whose gradients have stayed 0, as those of a unit that never fires, shrinks from step to step until it is
+a denormal number, which processors compute with slowly. Below TINY it changes no value any more, and becomes 0.
 """
 
 import math
