@@ -87,6 +87,17 @@ def test_curves_have_a_point_every_so_many_batches_and_one_an_epoch(model, tmp_p
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_point_is_of_its_batch_alone(model, tmp_path, drawn):
+    model.compile("sgd", "sparse_categorical_crossentropy", ["accuracy"])
+    model.optimizer.learning_rate = 0.0
+    model.fit(X, Y, epochs=2, batch_size=5, shuffle=False, verbose=0,
+              callbacks=[callbacks.PlotTraining(sample_rate=1, path=tmp_path / "a")])
+    batches = [model.evaluate(X[i : i + 5], Y[i : i + 5], verbose=0) for i in range(0, len(X) // 5 * 5, 5)]
+    _, loss, accuracy, *_ = drawn[-1][0]
+    assert loss == pytest.approx([value for value, _ in 2 * batches])
+    assert accuracy == pytest.approx([share for _, share in 2 * batches])
+
+
 def test_curves_without_validation_or_accuracy(model, tmp_path, drawn):
     model.compile("sgd", "sparse_categorical_crossentropy")
     model.fit(X, Y, epochs=2, batch_size=4, verbose=0, callbacks=[callbacks.PlotTraining(path=tmp_path / "a")])

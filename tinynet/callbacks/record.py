@@ -53,7 +53,7 @@ class PlotTraining(Callback):
     Parameters
     ----------
     sample_rate : int
-        The training curves have a point every so many batches; validation has one an epoch.
+        The training curves have a point every so many batches, of that batch alone; validation has one an epoch.
     zoom : float
         How closely the good end of the axes is looked at.
     path : path, optional
@@ -70,13 +70,17 @@ class PlotTraining(Callback):
 
     def on_train_begin(self, logs=None):
         self._step = 0
+        self._means: dict[str, float] = {}
         self._training: dict[str, list[float]] = {"step": [], "loss": [], "accuracy": []}
         self._validation: dict[str, list[float]] = {"step": [], "loss": [], "accuracy": []}
         self._handle = None
 
     def on_train_batch_end(self, batch, logs=None):
         if self._step % self.sample_rate == 0:
-            self._note(self._training, logs, "")
+            # The logs are means over the epoch so far, which hide how a training jumps: take out this batch's own part.
+            own = {name: (batch + 1) * mean - batch * self._means.get(name, 0.0) for name, mean in logs.items()}
+            self._note(self._training, own, "")
+        self._means = logs
         self._step += 1
 
     def on_epoch_end(self, epoch, logs=None):
