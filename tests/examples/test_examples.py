@@ -182,7 +182,7 @@ def test_step_03_ends_with_its_second_run(run, tmp_path):
     printed = run("mnist_03_decay_dropout", "--epochs", "2")
     reached = dict(re.findall(r"^\((\w)\) validation loss .+ test accuracy (\S+)$", printed, re.MULTILINE))
     assert list(reached) == ["a", "b", "c", "d"]
-    assert reached["b"] not in (reached["c"], reached["d"])
+    assert reached["b"] != reached["d"]  # or the line below could not tell the second run from the last
     assert final_accuracy(printed, "tutorial: above 0.98") == reached["b"]
     assert [printed.count(f"learning rate to {rate}.") for rate in ("0.01", "0.006")] == [5, 3]
     check_pictures(printed, tmp_path, 9)
