@@ -25,7 +25,7 @@ def shuffled(tickets: Iterator[Any], buffer_size: int, generator: np.random.Gene
 
 
 def _places(n: int, generator: np.random.Generator) -> Iterator[int]:
-    # Many numbers from one call: a call costs twenty times as much as a number.
+    # Many numbers from one call: a call costs far more than a number.
     while True:
         yield from generator.integers(n, size=DRAWS).tolist()
 
