@@ -1,7 +1,7 @@
 """The fast wing on the CPU: the numpy wing's kernels, compiled by numba, serial, beside the BLAS' own threads.
 
-Each kernel equals the kernel of the same name in the same room of the numpy wing. No kernel is parallel: a second pool of
-threads would spin beside the BLAS' own, and the two would keep each other from the cores.
+Each kernel equals the kernel of the same name in the same room of the numpy wing. No kernel is parallel: a second pool
+of threads would spin beside the BLAS' own, and the two would keep each other from the cores.
 """
 
 from tinynet.backends.numba.dense import dense, dense_backward
