@@ -17,7 +17,7 @@ ROOT = pathlib.Path(tinynet.__file__).parent
 # The rooms of one floor do not know each other.
 FLOORS = [
     ["version", "errors", "random", "shapes", "config"],
-    ["backends", "initializers", "plotting", "schedules"],
+    ["backends", "initializers", "plotting", "regularizers", "schedules"],
     ["activations", "data"],
     ["layers", "losses", "datasets", "callbacks"],
     ["metrics", "optimizers", "summary", "gradient_check"],
@@ -30,12 +30,13 @@ FLOORS = [
 # The files of a folder, its base first; each may import those before it, and the folder's own __init__ all of them.
 FOLDERS = {
     "backends": ["numpy", "numba", "cupy"],  # the fast wings look at the readable one
-    "backends/numpy": ["memory", "dense", "elementwise", "softmax", "losses", "optim"],
-    "backends/numba": ["jit", "memory", "dense", "elementwise", "softmax", "losses", "optim"],
+    "backends/numpy": ["memory", "dense", "conv", "pool", "norm", "elementwise", "softmax", "losses", "optim"],
+    "backends/numba": ["jit", "workers", "memory", "dense", "conv", "pool", "norm", "elementwise", "softmax", "losses", "optim"],
     "callbacks": ["base", "control", "record", "progress"],
     "data": ["labels", "elements", "passes", "dataset", "records"],
     "datasets": ["download", "idx", "fonts", "mnist", "fashion_mnist", "catalog"],
-    "layers": ["parameters", "base", "chain", "activation", "dense", "dropout", "reshape"],
+    "layers": ["parameters", "base", "chain", "activation", "dense", "dropout", "reshape", "conv", "depthwise", "pooling",
+               "normalization", "padding", "composite"],
     "plotting": ["figure", "inputs", "images", "predictions", "curves"],
 }
 HEIGHT = {"": {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}}

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinynet.shapes import as_pair, as_shape, window_pads, window_size
+from tinynet.shapes import as_pair, as_shape, slide, window_pads, window_size
 
 WINDOWS = {"size": st.integers(1, 40), "kernel": st.integers(1, 7), "stride": st.integers(1, 5),
            "dilation": st.integers(1, 3)}
@@ -73,3 +73,12 @@ def test_unknown_padding():
         window_size(28, 3, 1, "full")
     with pytest.raises(ValueError, match="'valid' or 'same'. Received: 'full'$"):
         window_pads(28, 3, 1, "full")
+
+
+def test_a_window_over_an_image_is_one_over_each_axis():
+    window = slide((28, 15), (6, 3), (2, 1), "same", (1, 2))
+    assert window == ((6, 3), (2, 1), (1, 2), (2, 2), (14, 15))
+    assert (window.size, window.strides, window.dilation, window.before, window.places) == window
+    assert slide((9, 8), (3, 2), (3, 2), "valid").places == (3, 4)
+    with pytest.raises(ValueError, match="reaches over 5 elements does not fit an axis of 4. Received: "):
+        slide((9, 4), (3, 3), (1, 1), "valid", (1, 2))

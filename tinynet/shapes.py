@@ -1,6 +1,7 @@
 """Shapes as users write them, and the sizes and pads of sliding windows: the one place that knows the SAME rule."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -78,3 +79,32 @@ def window_pads(size: int, kernel: int, stride: int, padding: str, dilation: int
     reach = dilation * (kernel - 1) + 1
     total = max((window_size(size, kernel, stride, padding, dilation) - 1) * stride + reach - size, 0)
     return total // 2, total - total // 2
+
+
+class Window(NamedTuple):
+    """A window that slides over an image: all that kernels know of it. Each field is a pair (height, width).
+
+    Place (i, j) of the output looks at the rows ``i * strides[0] + a * dilation[0] - before[0]``, a < size[0], of the
+    input, and likewise at its columns; what lies outside the image is padding.
+    """
+
+    size: tuple[int, int]
+    strides: tuple[int, int]
+    dilation: tuple[int, int]
+    before: tuple[int, int]
+    places: tuple[int, int]
+
+
+def slide(image: tuple[int, int], size: tuple[int, int], strides: tuple[int, int], padding: str,
+          dilation: tuple[int, int] = (1, 1)) -> Window:
+    """Return the window of `size` that slides over an image (height, width); `places` is the output's size.
+
+    Raises
+    ------
+    ValueError
+        As :func:`window_size`.
+    """
+    axes = list(zip(image, size, strides, (padding, padding), dilation, strict=True))
+    before = tuple(window_pads(*axis)[0] for axis in axes)
+    places = tuple(window_size(*axis) for axis in axes)
+    return Window(size, strides, dilation, before, places)
