@@ -4,10 +4,18 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import fit, machine, pipeline, report, start, train
+from benchmarks import fit, growth, kernels, machine, memory, pipeline, report, start, train
 from benchmarks.processes import WorkerError
 
-COMMANDS = {"train": train, "fit": fit, "pipeline": pipeline, "start": start}
+COMMANDS = {
+    "train": train,
+    "memory": memory,
+    "kernels": kernels,
+    "growth": growth,
+    "fit": fit,
+    "pipeline": pipeline,
+    "start": start,
+}
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:

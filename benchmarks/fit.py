@@ -14,7 +14,8 @@ TITLE = "what fit adds"
 TARGET = 30e-6
 EXAMPLES = 60_000
 EPOCHS = 5
-CASES = [(name, ()) for name in MODELS] + [("fashion_dense_b32", ("accuracy",))]
+# Models of images are left out: their steps are so long that what fit adds is lost in them.
+CASES = [(name, ()) for name, model in MODELS.items() if not model.has_images] + [("fashion_dense_b32", ("accuracy",))]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -79,6 +79,20 @@ def _run(command: Sequence[str], variables: Mapping[str, str]) -> str:
     return done.stdout
 
 
+def peak_memory() -> int | None:
+    """Return the most memory that this process has held at once, in bytes; None where the system does not tell."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Not getrusage: Linux lets a new program inherit the peak of the process that started it.
+        (peak,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+        return int(peak.split()[1]) * 1024
+    if sys.platform == "darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return None
+
+
 class Worker:
     """A framework in a process of its own, which waits on its standard input, idle, until it is asked."""
 
@@ -103,6 +117,10 @@ class Worker:
     def losses(self, model: str, steps: int) -> list[float]:
         """Return the loss of each of the first `steps` steps from the initial weights."""
         return self._ask({"do": "losses", "model": model, "steps": steps})["losses"]
+
+    def memory(self, model: str, steps: int) -> int | None:
+        """Return the process' peak of resident memory after so many steps, in bytes; None where it is not measured."""
+        return self._ask({"do": "memory", "model": model, "steps": steps})["bytes"]
 
     def close(self) -> None:
         """End the process by ending its input."""

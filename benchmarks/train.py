@@ -5,14 +5,16 @@ import itertools
 import statistics
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from benchmarks import report
 from benchmarks.models import MODELS, Model
 from benchmarks.processes import Worker, WorkerError
 
 TITLE = "one training step"
-PEERS = ("torch", "jax", "keras")
+# Each peer's workers: PyTorch is timed in both of its orders of images in memory, and the better one counts.
+PEERS = {"torch": ("torch", "torch_channels_last"), "jax": ("jax",), "keras": ("keras",)}
+FOR_IMAGES = ("torch_channels_last",)
 # Few: rounding grows from step to step, and Adam makes a sign of the smallest gradients.
 AGREEMENT_STEPS = 5
 TOLERANCE = 1e-3
@@ -20,7 +22,7 @@ TOLERANCE = 1e-3
 PAUSE = 0.05
 
 
-def names(known: Sequence[str]):
+def names(known: Collection[str]):
     """Return the argparse type of a comma-separated list of known names."""
 
     def parse(text: str) -> list[str]:
@@ -48,21 +50,31 @@ def run(options: argparse.Namespace, facts: list[str]) -> str:
     try:
         rows = []
         for name in options.models:
-            check_agreement(name, {who: worker.losses(name, AGREEMENT_STEPS) for who, worker in workers.items()})
-            seconds = time_model(name, workers, options.repeats, options.burst)
-            rows.append(row(MODELS[name], seconds))
+            able = {who: worker for who, worker in workers.items() if runs(who, MODELS[name])}
+            check_agreement(name, {who: worker.losses(name, AGREEMENT_STEPS) for who, worker in able.items()})
+            seconds = time_model(name, able, options.repeats, options.burst)
+            rows.append(row(MODELS[name], list(workers), seconds))
             print(" ".join(rows[-1]), file=sys.stderr)
     finally:
         for worker in workers.values():
             worker.close()
-    facts.append(", ".join(f"{who} {worker.version}" for who, worker in workers.items()))
-    facts += [f"{who} is not installed ({why})" for who, why in missing.items()]
+    facts.append(versions(workers, missing))
     facts.append(f"medians over {options.repeats} bursts of about {options.burst} s, the frameworks taking turns")
     return report.table(header(list(workers)), rows)
 
 
+def runs(worker: str, model: Model) -> bool:
+    """Whether the model is timed with that worker: an order of images says nothing about models without images."""
+    return model.has_images or worker not in FOR_IMAGES
+
+
+def workers_of(peers: Sequence[str]) -> list[str]:
+    """Return the workers of tinynet and of these peers."""
+    return ["tinynet", *[worker for peer in peers for worker in PEERS[peer]]]
+
+
 def start_workers(peers: Sequence[str], peer_python: str, threads: int) -> tuple[dict[str, Worker], dict[str, str]]:
-    """Start tinynet and the peers; return those that run and why the others don't.
+    """Start the workers of tinynet and of the peers; return those that run and why the others don't.
 
     Raises
     ------
@@ -70,7 +82,7 @@ def start_workers(peers: Sequence[str], peer_python: str, threads: int) -> tuple
         If tinynet itself cannot be imported.
     """
     workers, missing = {}, {}
-    for framework in ["tinynet", *peers]:
+    for framework in workers_of(peers):
         worker = Worker(framework, sys.executable if framework == "tinynet" else peer_python, threads)
         if worker.missing is None:
             workers[framework] = worker
@@ -82,6 +94,12 @@ def start_workers(peers: Sequence[str], peer_python: str, threads: int) -> tuple
             worker.close()
         raise WorkerError(f"tinynet cannot be imported: {missing['tinynet']}")
     return workers, missing
+
+
+def versions(workers: Mapping[str, Worker], missing: Mapping[str, str]) -> str:
+    """Return a line with every worker's version, or why it is left out."""
+    said = [f"{who} {worker.version}" for who, worker in workers.items()]
+    return ", ".join(said + [f"{who} is not installed ({why})" for who, why in missing.items()])
 
 
 def check_agreement(model: str, losses: Mapping[str, Sequence[float]]) -> None:
@@ -132,10 +150,13 @@ def header(workers: Sequence[str]) -> list[str]:
     return ["model", *[f"{who} ms" for who in workers], "spread", "fastest peer / tinynet", "target", ""]
 
 
-def row(model: Model, seconds: Mapping[str, Sequence[float]]) -> list[str]:
-    """Return a table's row: each framework's median, the largest spread, the ratio, the target and the verdict."""
+def row(model: Model, workers: Sequence[str], seconds: Mapping[str, Sequence[float]]) -> list[str]:
+    """Return a table's row: each framework's median, the largest spread, the ratio, the target and the verdict.
+
+    Workers that did not run this model have an empty cell.
+    """
     medians = {who: statistics.median(values) for who, values in seconds.items()}
-    cells = [model.name, *[f"{value * 1e3:.4f}" for value in medians.values()]]
+    cells = [model.name, *[f"{medians[who] * 1e3:.4f}" if who in medians else "" for who in workers]]
     cells.append(f"{max(map(spread, seconds.values())):.0%}")
     own = medians.pop("tinynet")
     if not medians:

@@ -11,15 +11,22 @@ from tinynet import plotting
 
 
 def parse(
-    lesson: str, epochs: int, batch_size: int, more: Callable[[argparse.ArgumentParser], object] | None = None
+    lesson: str,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    more: Callable[[argparse.ArgumentParser], object] | None = None,
 ) -> argparse.Namespace:
-    """Read the options, set seed and backend, and return the options; `more(parser)` adds a script's own."""
+    """Read the options, set seed and backend, and return the options; `more(parser)` adds a script's own.
+
+    A script without `epochs` trains nothing, and has no options for training and data.
+    """
     parser = argparse.ArgumentParser(description=lesson, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=epochs, help=f"passes over the data ({epochs})")
-    parser.add_argument("--batch-size", type=int, default=batch_size, help=f"samples in a step ({batch_size})")
+    if epochs:
+        parser.add_argument("--epochs", type=int, default=epochs, help=f"passes over the data ({epochs})")
+        parser.add_argument("--batch-size", type=int, default=batch_size, help=f"samples in a step ({batch_size})")
+        parser.add_argument("--data-dir", type=Path, help="folder of the data set, instead of a download")
     parser.add_argument("--seed", type=int, default=0, help="for weights, shuffling and dropout (0)")
     parser.add_argument("--backend", choices=["numba", "numpy", "cupy"], help="what computes (numba)")
-    parser.add_argument("--data-dir", type=Path, help="folder of the data set, instead of a download")
     parser.add_argument("--output-dir", type=Path, default=Path("output"), help="folder for pictures (output)")
     if more:
         more(parser)
@@ -85,3 +92,13 @@ def show_predictions(
     save(plotting.plot_digits(digits, labels, model.predict(digits), title=title), options, f"{name}_font_digits.png")
     predictions = model.predict(x_test, batch_size=1000)
     save(plotting.plot_wrong_first(x_test, y_test, predictions), options, f"{name}_test_digits.png")
+
+
+def show_inside(model: tn.Sequential, image: np.ndarray, options: argparse.Namespace, name: str) -> None:
+    """Draw the first convolution's filters, what every layer makes of one image, and what its units see of it."""
+    title = "the first layer's filters (dark: bright pixels count for it, red: against it)"
+    save(plotting.plot_filters(model.get_weights()[0], title=title), options, f"{name}_filters.png")
+    save(plotting.plot_activations(model, image, title="what each layer makes of one image"), options,
+         f"{name}_activations.png")
+    save(plotting.plot_receptive_field(model, image, title="what one unit of each layer sees"), options,
+         f"{name}_windows.png")

@@ -4,6 +4,7 @@ Looked for are the printed lines that hold a number against its figure, `test ac
 """
 
 import argparse
+import os
 import re
 import statistics
 import subprocess
@@ -20,6 +21,7 @@ parser.add_argument("--seeds", type=int, default=5, help="seeds 0 to so many les
 parser.add_argument("--data-dir", help="folder of the data sets, instead of a download")
 options = parser.parse_args()
 
+environment = os.environ | ({"TINYNET_DATA": options.data_dir} if options.data_dir else {})
 names = options.scripts or re.findall(r"^\| `(\w+)\.py` \|", (EXAMPLES / "README.md").read_text("utf-8"), re.MULTILINE)
 print("| script | figure | tutorial | mean | lowest | highest |\n| --- | --- | --- | --- | --- | --- |")
 for name in dict.fromkeys(names):
@@ -27,9 +29,7 @@ for name in dict.fromkeys(names):
     for seed in range(options.seeds):
         with tempfile.TemporaryDirectory() as pictures:
             command = [sys.executable, EXAMPLES / f"{name}.py", "--seed", str(seed), "--output-dir", pictures]
-            if options.data_dir:
-                command += ["--data-dir", options.data_dir]
-            printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            printed = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, text=True).stdout
         for figure, value, tutorial in LINE.findall(printed):
             found.setdefault((figure, tutorial), []).append(float(value))
     for (figure, tutorial), values in found.items():

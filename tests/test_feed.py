@@ -172,3 +172,39 @@ def test_a_dataset_brings_its_own(argument, value, data):
         classifier().predict(dataset, batch_size=5)
     with pytest.raises(ValueError, match="validation_split needs arrays.*Received: a Dataset$"):
         classifier().fit(dataset, validation_split=0.2)
+
+
+def test_every_batch_of_a_dataset_is_checked(data):
+    """What a dataset delivers may differ from one pass to the next."""
+    x, y = data
+    passes = []
+
+    def later_nan(batch, labels):
+        passes.append(1)
+        return (batch, labels) if len(passes) <= 3 else (batch * np.nan, labels)
+
+    dataset = Dataset.from_tensor_slices(data).batch(5).map(later_nan)
+    with pytest.raises(ValueError, match="x must be finite.*Received: 20 values"):
+        classifier().fit(dataset, epochs=2, verbose=0)
+
+
+@pytest.mark.parametrize("target", [np.zeros(6, int), np.zeros((6, 10))])
+def test_after_a_forgotten_batch_the_corrected_fit_works(target):
+    model = Sequential([layers.Flatten(), layers.Dense(10, activation="softmax")])
+    sparse = target.ndim == 1
+    model.compile("sgd", "sparse_categorical_crossentropy" if sparse else "categorical_crossentropy")
+    dataset = Dataset.from_tensor_slices((np.zeros((6, 5, 4)), target))
+    with pytest.raises(ValueError, match=r"put .batch\(32\) at .*Received: "):
+        model.fit(dataset, verbose=0)
+    model.fit(dataset.batch(3), verbose=0)
+    assert model.input_shape == (5, 4)
+
+
+@pytest.mark.parametrize("as_dataset", [False, True])
+def test_values_too_large_for_the_float_type_are_not_finite(as_dataset, data):
+    x, y = data[0], np.full((N, 1), 1e300)
+    model = Sequential([layers.Dense(1, input_shape=(4,))])
+    model.compile("sgd", "mse", metrics=["mae"])
+    given = [Dataset.from_tensor_slices((x, y)).batch(N)] if as_dataset else [x, y]
+    with pytest.raises(ValueError, match=f"y must be finite.*Received: {N} values"):
+        model.fit(*given, verbose=0)

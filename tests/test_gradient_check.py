@@ -481,3 +481,21 @@ def test_a_symmetric_gradient_is_not_called_transposed():
     right = np.array([[1.0, 2.0], [2.0, 3.0]])
     wrong = np.array([[1.0, 2.5], [2.0, 3.0]])
     assert usual_cause(wrong, right, np.full((2, 2), True), 1e-7) == ""
+
+
+@pytest.mark.parametrize("most", [None, 3])
+def test_a_forward_that_gives_no_number_is_wrong(most):
+    """NaN in the differences is an element that was looked at, not one that was left out."""
+    class Broken(layers.Layer):
+        def forward(self, x, *, training=False):
+            self.keep(training, x)
+            return np.where(x == x.round(), x, np.nan)  # only where nothing is nudged
+
+        def backward(self, dy, *, need_dx=True):
+            return self.recall(dy)[0]
+
+    report = tinynet.gradcheck(Broken(), np.ones((2, 3)), most=most)
+    assert not report
+    found = report.comparisons[0]
+    assert (found.error, found.checked) == (np.inf, most or 6)
+    assert found.cause.startswith("forward gives NaN or infinity")

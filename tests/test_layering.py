@@ -30,14 +30,16 @@ FLOORS = [
 # The files of a folder, its base first; each may import those before it, and the folder's own __init__ all of them.
 FOLDERS = {
     "backends": ["numpy", "numba", "cupy"],  # the fast wings look at the readable one
-    "backends/numpy": ["memory", "dense", "conv", "pool", "norm", "elementwise", "softmax", "losses", "optim"],
-    "backends/numba": ["jit", "workers", "memory", "dense", "conv", "pool", "norm", "elementwise", "softmax", "losses", "optim"],
+    "backends/numpy": ["memory", "dense", "conv", "depthwise", "pool", "resize", "norm", "elementwise", "softmax",
+                       "losses", "optim"],
+    "backends/numba": ["jit", "workers", "memory", "tile", "products", "dense", "conv", "depthwise", "pool", "resize",
+                       "norm", "elementwise", "softmax", "losses", "optim"],
     "callbacks": ["base", "control", "record", "progress"],
     "data": ["labels", "elements", "passes", "dataset", "records"],
     "datasets": ["download", "idx", "fonts", "mnist", "fashion_mnist", "catalog"],
-    "layers": ["parameters", "base", "chain", "activation", "dense", "dropout", "reshape", "conv", "depthwise", "pooling",
-               "normalization", "padding", "composite"],
-    "plotting": ["figure", "inputs", "images", "predictions", "curves"],
+    "layers": ["parameters", "base", "chain", "activation", "dense", "dropout", "reshape", "conv", "depthwise",
+               "pooling", "normalization", "padding", "composite"],
+    "plotting": ["figure", "inputs", "images", "predictions", "curves", "filters", "numbers", "windows"],
 }
 HEIGHT = {"": {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}}
 HEIGHT |= {folder: {file: place for place, file in enumerate(files)} for folder, files in FOLDERS.items()}

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinynet
-from tinynet import losses
+from tinynet import Sequential, layers, losses
 from tinynet.data import one_hot
 
 LOSSES = {
@@ -183,3 +183,16 @@ def test_names():
 def test_bad_arguments(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("loss", [losses.BinaryCrossentropy(label_smoothing=0.2),
+                                  losses.CategoricalCrossentropy(label_smoothing=0.2)])
+def test_metrics_see_labels_that_are_not_smoothed(backend, loss, rng):
+    model = Sequential([layers.Dense(3, activation=loss.paired_activation, input_shape=(4,))])
+    model.compile("sgd", loss, metrics=["mse"])
+    x, y = rng.normal(size=(6, 4)), np.eye(3)[[0, 1, 2, 0, 1, 2]]
+    p = model.predict(x)
+    expected = [loss(y, p), ((p - y) ** 2).mean()]
+    assert model.evaluate(x, y, verbose=0, batch_size=4) == pytest.approx(expected, rel=1e-5)
+    history = model.fit(x, y, verbose=0).history
+    assert [history["loss"][0], history["mse"][0]] == pytest.approx(expected, rel=1e-5)

@@ -23,8 +23,8 @@ def resolve(name, loss, output_shape=(3,)):
     ("accuracy", "mean_squared_error", (3,), metrics.CategoricalAccuracy),
     ("top_k_accuracy", "sparse_categorical_crossentropy", (9,), metrics.SparseTopKCategoricalAccuracy),
     ("top_k_accuracy", "categorical_crossentropy", (9,), metrics.TopKCategoricalAccuracy),
-    ("mse", "huber", (1,), metrics.MeanSquaredErrorMetric),
-    ("mean_absolute_error", "huber", (1,), metrics.MeanAbsoluteErrorMetric),
+    ("mse", "huber", (1,), metrics.MeanSquaredError),
+    ("mean_absolute_error", "huber", (1,), metrics.MeanAbsoluteError),
 ])
 def test_a_name_means_what_loss_and_labels_make_of_it(name, loss, output_shape, kind):
     metric = resolve(name, loss, output_shape)
@@ -33,13 +33,25 @@ def test_a_name_means_what_loss_and_labels_make_of_it(name, loss, output_shape, 
 
 
 @pytest.mark.parametrize(("kind", "name"), [
-    (metrics.SparseCategoricalAccuracy, "accuracy"), (metrics.CategoricalAccuracy, "accuracy"),
-    (metrics.BinaryAccuracy, "accuracy"), (metrics.TopKCategoricalAccuracy, "top_k_accuracy"),
-    (metrics.SparseTopKCategoricalAccuracy, "top_k_accuracy"), (metrics.MeanSquaredErrorMetric, "mean_squared_error"),
-    (metrics.MeanAbsoluteErrorMetric, "mean_absolute_error"),
+    (metrics.SparseCategoricalAccuracy, "sparse_categorical_accuracy"),
+    (metrics.CategoricalAccuracy, "categorical_accuracy"), (metrics.BinaryAccuracy, "binary_accuracy"),
+    (metrics.SparseTopKCategoricalAccuracy, "sparse_top_k_categorical_accuracy"),
+    (metrics.TopKCategoricalAccuracy, "top_k_categorical_accuracy"),
+    (metrics.MeanSquaredError, "mean_squared_error"), (metrics.MeanAbsoluteError, "mean_absolute_error"),
 ])
-def test_names_of_objects(kind, name):
+def test_objects_are_called_as_in_keras(kind, name):
     assert (kind().name, kind(name="mine").name) == (name, "mine")
+    assert type(resolve(name, "mse")) is kind
+
+
+def test_the_module_offers_metrics_and_no_losses():
+    assert issubclass(metrics.MeanSquaredError, metrics.Metric)
+    assert not any(isinstance(offered, type) and issubclass(offered, losses.Loss) for offered in vars(metrics).values())
+    model = models.Sequential([layers.Dense(3, input_shape=(2,))])
+    model.compile("sgd", "mae", metrics=[metrics.MeanSquaredError(), metrics.MeanAbsoluteError()])
+    history = model.fit(np.zeros((4, 2)), np.full((4, 3), 2.0), verbose=0).history
+    assert list(history) == ["loss", "mean_squared_error", "mean_absolute_error"]
+    assert [values[0] for values in history.values()] == pytest.approx([2, 4, 2])
 
 
 def test_top_k_means_the_top_five():
@@ -89,20 +101,20 @@ def test_binary_accuracy(backend, rng):
 
 def test_errors_as_metrics(backend, rng):
     y, p = rng.normal(size=(20, 3)), rng.normal(size=(20, 3))
-    assert in_two_parts(metrics.MeanSquaredErrorMetric(), y, p) == pytest.approx(((y - p) ** 2).mean())
-    assert in_two_parts(metrics.MeanAbsoluteErrorMetric(), y, p) == pytest.approx(np.abs(y - p).mean())
+    assert in_two_parts(metrics.MeanSquaredError(), y, p) == pytest.approx(((y - p) ** 2).mean())
+    assert in_two_parts(metrics.MeanAbsoluteError(), y, p) == pytest.approx(np.abs(y - p).mean())
 
 
 def test_more_axes(backend, rng):
     p, labels = rng.normal(size=(4, 5, 3)), rng.integers(0, 3, (4, 5))
     expected = (p.argmax(axis=-1) == labels).mean()
     assert in_two_parts(metrics.SparseCategoricalAccuracy(), labels, p) == pytest.approx(expected)
-    assert in_two_parts(metrics.MeanSquaredErrorMetric(), p * 0, p) == pytest.approx((p * p).mean())
+    assert in_two_parts(metrics.MeanSquaredError(), p * 0, p) == pytest.approx((p * p).mean())
 
 
 @pytest.mark.parametrize("shapes", [[(20, 3), (10, 4)], [(20, 1), (10, 4, 3)], [(4, 9, 2), (4, 2)]])
 def test_one_metric_for_predictions_of_several_shapes(backend, shapes, rng):
-    for kind, error in ((metrics.MeanSquaredErrorMetric, np.square), (metrics.MeanAbsoluteErrorMetric, np.abs)):
+    for kind, error in ((metrics.MeanSquaredError, np.square), (metrics.MeanAbsoluteError, np.abs)):
         metric, rows = kind(), []
         for shape in shapes:
             y, p = rng.normal(size=shape), rng.normal(size=shape)
@@ -146,7 +158,7 @@ def test_a_metric_of_ones_own(rng):
 
 
 def test_what_fits_no_metric():
-    with pytest.raises(ValueError, match=r"Metric 'accuracy': predictions of shape \(2, 3\).*Received: \(2,\)$"):
+    with pytest.raises(ValueError, match=r"Metric 'categorical_accuracy': .* shape \(2, 3\).*Received: \(2,\)$"):
         metrics.CategoricalAccuracy().update_state([0, 1], np.zeros((2, 3)))
     with pytest.raises(ValueError, match=r"predictions of shape \(N, ..., D\). Received: \(3,\)$"):
         metrics.SparseCategoricalAccuracy().update_state([0, 1, 2], np.zeros(3))
@@ -158,6 +170,23 @@ def test_what_fits_no_metric():
         resolve("acuracy", "mse")
     with pytest.raises(TypeError, match="name or an object of tinynet.metrics. Received: <class"):
         resolve(metrics.BinaryAccuracy, "mse")
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "mae", "binary_accuracy", metrics.SparseCategoricalAccuracy()])
+def test_predictions_without_a_last_axis_are_the_metrics_error(metric):
+    class OneNumber(layers.Layer):
+        def build(self, input_shape):
+            super().build(input_shape)
+            self.output_shape = ()
+            return ()
+
+        def forward(self, x, *, training=False):
+            return x[:, 0]
+
+    model = models.Sequential([OneNumber(input_shape=(2,))])
+    model.compile("sgd", "mse", metrics=[metric])
+    with pytest.raises(ValueError, match=r"Metric .* needs predictions of shape \(N, ..., D\). Received: \(5,\)$"):
+        model.evaluate(np.zeros((5, 2)), np.zeros(5), verbose=0)
 
 
 def test_labels_that_fit_the_loss_and_not_the_metric_are_the_metrics_error():
@@ -172,7 +201,7 @@ def test_two_metrics_of_one_name_are_an_error():
     model = models.Sequential([layers.Dense(3, activation="softmax", input_shape=(2,))])
     with pytest.raises(ValueError, match="'accuracy'.*Received: "):
         model.compile("sgd", "sparse_categorical_crossentropy",
-                      metrics=["accuracy", metrics.SparseCategoricalAccuracy()])
+                      metrics=["accuracy", metrics.SparseCategoricalAccuracy("accuracy")])
 
 
 @given(**SCORES)
@@ -183,13 +212,20 @@ def test_confusion_matrix_by_counting(n, classes, seed):
     found = metrics.confusion_matrix(labels, predictions, num_classes=classes)
     assert found.dtype == np.int64
     assert found.tolist() == expected
-    scores = one_hot(predictions, classes)
-    assert metrics.confusion_matrix(labels.tolist(), scores).tolist() == expected
+    if classes > 1:
+        scores = one_hot(predictions, classes)
+        assert metrics.confusion_matrix(labels.tolist(), scores).tolist() == expected
 
 
 def test_confusion_matrix_finds_the_number_of_classes():
     assert metrics.confusion_matrix([0, 2], [1, 0]).tolist() == [[0, 1, 0], [0, 0, 0], [1, 0, 0]]
     assert metrics.confusion_matrix([0], [[0.7, 0.2, 0.1]]).shape == (3, 3)
+
+
+def test_confusion_matrix_of_a_sigmoids_answers():
+    answers = np.array([[0.2], [0.9], [0.6], [0.5]])
+    assert metrics.confusion_matrix([0, 1, 0, 1], answers).tolist() == [[1, 1], [1, 1]]
+    assert metrics.confusion_matrix([0, 0], answers[:2] * 0).tolist() == [[2, 0], [0, 0]]
 
 
 @pytest.mark.parametrize(("labels", "predictions", "classes"), [

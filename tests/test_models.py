@@ -134,7 +134,7 @@ def test_a_model_that_ends_in_a_model_is_paired_with_its_loss(backend):
                         layers.Softmax()])
     model = Sequential([layers.Input((1,)), inner])
     model.compile("sgd", "sparse_categorical_crossentropy")
-    assert model.evaluate(np.zeros((1, 1)), np.array([0]), verbose=0) == [150]
+    assert model.evaluate(np.zeros((1, 1)), np.array([0]), verbose=0) == 150
 
 
 def test_an_inner_model_still_trains_on_its_own(backend, data):

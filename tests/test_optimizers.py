@@ -209,6 +209,44 @@ def test_one_optimizer_for_two_models_keeps_the_running_means_of_both_or_says_th
             np.testing.assert_allclose(weight, same, rtol=1e-6)
 
 
+def outer_of_two():
+    """An outer model of two inner ones with equally many parameters, and all gradients 1."""
+    inner = [models.Sequential([layers.Dense(2, input_shape=(2,))]) for _ in range(2)]
+    outer = models.Sequential(inner)
+    for parameter in outer.parameters:
+        parameter.grad[...] = 1
+    return outer, *inner
+
+
+def changes(model, step):
+    """Return by how much `step()` changes the first number of each parameter."""
+    before = model.get_weights()
+    step()
+    return [round(float((new - old).flat[0]), 4) for old, new in zip(before, model.get_weights(), strict=True)]
+
+
+def test_inner_models_take_turns(backend):
+    outer, first, second = outer_of_two()
+    optimizer = optimizers.SGD(1.0, momentum=0.5)
+    assert changes(outer, lambda: optimizer.step(first)) == [-1, -1, 0, 0]
+    assert changes(outer, lambda: optimizer.step(second)) == [0, 0, -1, -1]
+    assert changes(outer, lambda: optimizer.step(first)) == [-1.5, -1.5, 0, 0]
+    assert changes(outer, lambda: optimizer.step(outer)) == [-1.75, -1.75, -1.5, -1.5]
+
+
+def test_running_means_of_what_a_step_leaves_out_are_kept(backend):
+    outer, inner, _ = outer_of_two()
+    optimizer = optimizers.SGD(1.0, momentum=0.5)
+    optimizer.step(outer)
+    optimizer.step(inner)
+    assert changes(outer, lambda: optimizer.step(outer)) == [-1.75, -1.75, -1.5, -1.5]
+    optimizer.step(inner)
+    outermost = models.Sequential([outer, layers.Dense(1)])  # moves all parameters into new memory
+    for parameter in outermost.parameters:
+        parameter.grad[...] = 1
+    assert changes(outermost, lambda: optimizer.step(outermost)) == [-1.9375, -1.9375, -1.75, -1.75, -1, -1]
+
+
 def test_the_rate_can_be_set_at_any_time():
     model, optimizer = small_model(use_bias=False), optimizers.SGD(1.0)
     for parameter in model.parameters:

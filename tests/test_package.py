@@ -70,8 +70,8 @@ except ImportError as error:
 
 
 NAMES = ["Sequential", "layers", "losses", "optimizers", "schedules", "metrics", "callbacks", "initializers",
-         "activations", "data", "datasets", "plotting", "gradcheck", "set_seed", "set_backend", "use_backend",
-         "set_floatx", "keras", "nn", "__version__"]
+         "activations", "data", "datasets", "plotting", "regularizers", "gradcheck", "set_seed", "set_backend",
+         "use_backend", "set_floatx", "keras", "nn", "__version__"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -83,7 +83,7 @@ def test_the_top_of_the_package(name):
 def test_every_public_name_exists_and_is_documented():
     undocumented = []
     for name in ("", ".layers", ".losses", ".optimizers", ".schedules", ".metrics", ".callbacks", ".initializers",
-                 ".activations", ".data", ".datasets", ".plotting", ".keras", ".nn"):
+                 ".activations", ".data", ".datasets", ".plotting", ".regularizers", ".keras", ".nn"):
         module = importlib.import_module("tinynet" + name)
         assert module.__doc__, module
         for public in getattr(module, "__all__", None) or [n for n in vars(module) if not n.startswith("_")]:

@@ -3,7 +3,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinynet.shapes import as_pair, as_shape, slide, window_pads, window_size
+from tinynet.shapes import (
+    as_image_shape,
+    as_padding,
+    as_pair,
+    as_shape,
+    check_data_format,
+    slide,
+    slide_over,
+    window_pads,
+    window_size,
+)
 
 WINDOWS = {"size": st.integers(1, 40), "kernel": st.integers(1, 7), "stride": st.integers(1, 5),
            "dilation": st.integers(1, 3)}
@@ -82,3 +92,47 @@ def test_a_window_over_an_image_is_one_over_each_axis():
     assert slide((9, 8), (3, 2), (3, 2), "valid").places == (3, 4)
     with pytest.raises(ValueError, match="reaches over 5 elements does not fit an axis of 4. Received: "):
         slide((9, 4), (3, 3), (1, 1), "valid", (1, 2))
+
+
+def test_padding_in_small_letters():
+    assert [as_padding(padding, "padding") for padding in ("valid", "SAME", "Same")] == ["valid", "same", "same"]
+
+
+@pytest.mark.parametrize("padding", ["full", None, 1, ("same", "same")])
+def test_bad_padding(padding):
+    with pytest.raises(ValueError, match="^padding of P must be 'valid' or 'same'. Received: ") as caught:
+        as_padding(padding, "padding of P")
+    assert str(caught.value).endswith(f"Received: {padding!r}")
+
+
+def test_data_formats():
+    check_data_format(None, "data_format of P")
+    check_data_format("channels_last", "data_format of P")
+    with pytest.raises(ValueError, match=r"^data_format of P must be .*np\.moveaxis.*Received: 'channels_first'$"):
+        check_data_format("channels_first", "data_format of P")
+
+
+def test_image_shapes():
+    assert as_image_shape([28, 28, np.int64(1)], "conv") == (28, 28, 1)
+    with pytest.raises(ValueError, match=r"^Layer 'conv' expects images of shape \(H, W, C\), one channel too: "
+                                         r".*Reshape.*Received: input_shape=\(28, 28\)$"):
+        as_image_shape((28, 28), "conv")
+    with pytest.raises(ValueError, match=r"^Layer 'conv' expects images of shape \(H, W, C\). Received: "):
+        as_image_shape((784,), "conv")
+
+
+def test_a_layers_window():
+    window = (6, 3), (2, 1), "same", (1, 2)
+    assert slide_over("conv", (28, 15, 3), *window) == slide((28, 15), *window)
+    with pytest.raises(ValueError, match=r"^Layer 'conv': a window that reaches over \(3, 5\) pixels does not fit an "
+                                         r"image of \(H, W\) = \(9, 4\) with padding='valid'. Received: input_shape="):
+        slide_over("conv", (9, 4, 3), (3, 3), (1, 1), "valid", (1, 2))
+
+
+@pytest.mark.parametrize("shape, guessed", [
+    ((1, 28, 28), True), ((3, 32, 32), True), ((3, 3, 64), False), ((4, 9, 1), False),
+])
+def test_channels_first_is_guessed(shape, guessed):
+    with pytest.raises(ValueError, match="does not fit") as caught:
+        slide_over("conv", shape, (5, 5), (1, 1), "valid")
+    assert ("It looks like channels first" in str(caught.value)) == guessed

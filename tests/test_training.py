@@ -118,7 +118,13 @@ def test_an_epochs_numbers_are_means_over_its_samples(backend, shuffle, data):
     assert scores == pytest.approx([history["loss"][0], history["accuracy"][0]], rel=1e-6)
     assert model.evaluate(*data, verbose=0, steps=2, batch_size=3)[0] == pytest.approx(
         row_losses(model, *data)[:6].mean(), rel=1e-5)
-    assert len(classifier(metrics=()).evaluate(*data, verbose=0)) == 1
+
+
+def test_without_metrics_an_evaluation_is_a_number(data):
+    model = classifier(metrics=())
+    loss = model.evaluate(*data, verbose=0)
+    assert isinstance(loss, float)
+    assert loss == pytest.approx(model.test_on_batch(*data))
 
 
 def test_a_summed_loss_is_the_mean_of_the_batches_sums(data):
@@ -153,6 +159,16 @@ def test_validation_split_holds_out_the_end(backend, data):
     assert short.fit(x[:2], y[:2], validation_split=0.5, verbose=0).epoch == [0]  # a sample on either side is enough
     expected = model.evaluate(x[16:], y[16:], verbose=0)
     assert [history["val_loss"][0], history["val_accuracy"][0]] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("x", "y", "weight", "received"), [
+    (100, 120, None, r"x of shape \(100, 4\), y of shape \(120,\)"), (100, 100, 120, r"\(120,\)"),
+    (100, 100, 80, r"\(80,\)"),
+])
+def test_lengths_are_compared_before_the_split(x, y, weight, received):
+    with pytest.raises(ValueError, match=f"(equally many|one entry a sample).*Received: {received}$"):
+        classifier().fit(np.zeros((x, 4)), np.zeros(y, int), validation_split=0.2, verbose=0,
+                         sample_weight=None if weight is None else np.ones(weight))
 
 
 def test_validation_data_and_weights(data):
@@ -223,6 +239,20 @@ def test_class_weights_of_a_yes_or_no_question(backend, data):
     rows = -(y * np.log(p) + (1 - y) * np.log(1 - p))
     history = model.fit(x, y, class_weight={0: 1.0, 1: 3.0}, verbose=0).history
     assert history["loss"] == [pytest.approx((rows * (1 + 2 * y)).mean(), rel=1e-5)]
+
+
+def test_the_class_of_a_soft_answer_is_the_nearer_one(backend, data):
+    """As in Keras; 0.9 cut down to an integer would be class 0."""
+    x, y = data[0], np.where(data[1] > 0, 0.9, 0.1)[:, None]
+    model = Sequential([layers.Dense(1, activation="sigmoid", input_shape=(4,))])
+    model.compile(optimizers.SGD(0.0), "binary_crossentropy")
+    weighed = model.fit(x, y, class_weight={0: 1.0, 1: 3.0}, verbose=0).history["loss"]
+    assert weighed == [pytest.approx(model.evaluate(x, y, sample_weight=1 + 2 * (y[:, 0] > 0.5), verbose=0))]
+
+
+def test_class_weights_are_finite(data):
+    with pytest.raises(ValueError, match="class_weight must be finite.*Received: 1 values"):
+        classifier().fit(*data, class_weight={0: 1.0, 1: np.nan, 2: 1.0}, verbose=0)
 
 
 def test_class_weights_need_classes(data):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         nn,
         optimizers,
         plotting,
+        regularizers,
         schedules,
     )
     from tinynet.backends import set_backend, use_backend
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "activations", "callbacks", "data", "datasets", "initializers", "keras", "layers", "losses", "metrics", "nn",
-    "optimizers", "plotting", "schedules",
+    "optimizers", "plotting", "regularizers", "schedules",
 }
 _NAMES = {
     "Sequential": "tinynet.models",
@@ -66,6 +67,7 @@ __all__ = [
     "nn",
     "optimizers",
     "plotting",
+    "regularizers",
     "schedules",
     "set_backend",
     "set_floatx",

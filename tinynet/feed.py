@@ -1,4 +1,7 @@
-"""The door: what users hand to `fit`, `evaluate` and `predict` is checked here, once, and cut into batches."""
+"""The door: what users hand to `fit`, `evaluate` and `predict` is checked here and cut into batches.
+
+Arrays are checked once. A Dataset may deliver other numbers in each pass, so every batch of it is checked.
+"""
 
 import itertools
 import warnings
@@ -76,6 +79,23 @@ def check_finite(what: str, values: np.ndarray) -> None:
                          "or infinite")
 
 
+def as_samples(x, y) -> tuple[np.ndarray, np.ndarray]:
+    """Return x and y as arrays, or raise a ValueError unless they hold equally many samples, and at least one."""
+    x, y = as_array("x", x), as_numbers("y", y)
+    if not x.ndim or not len(x) or x.shape[:1] != y.shape[:1]:
+        raise ValueError("x and y must hold equally many samples, and at least one. "
+                         f"Received: x of shape {x.shape}, y of shape {y.shape}")
+    return x, y
+
+
+def accept_labels(trainer: "Trainer", y: np.ndarray, n: int) -> np.ndarray:
+    """Return labels for n samples as the loss takes them, or raise a ValueError if they do not fit or are infinite."""
+    with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and check_finite says so
+        labels = trainer.check_labels(y, n)
+    check_finite("y", labels)
+    return labels
+
+
 def check_batch_size(batch_size: int | None) -> int:
     """Return the batch size, 32 where none is given, or raise a ValueError."""
     if batch_size is None:
@@ -107,14 +127,10 @@ class ArrayFeed:
         self.batch_size = check_batch_size(batch_size)
         if y is None:
             raise ValueError("Arrays need both x and y. Received: y=None")
-        x, y = as_array("x", x), as_numbers("y", y)
-        if not len(np.atleast_1d(x)) or len(np.atleast_1d(x)) != len(np.atleast_1d(y)):
-            raise ValueError("x and y must hold equally many samples, and at least one. "
-                             f"Received: x of shape {x.shape}, y of shape {y.shape}")
+        x, y = as_samples(x, y)
         self.x = accept(self.model, x)
         check_finite("x", self.x)
-        check_finite("y", y)
-        self.y = trainer.check_labels(y, len(x))
+        self.y = accept_labels(trainer, y, len(x))
         self.weight = trainer.sample_weights(y, sample_weight, class_weight)
         self.steps = -(-len(x) // self.batch_size)
         self._generator = random.spawn() if shuffle else None
@@ -163,7 +179,6 @@ class DatasetFeed:
         self.steps = None if dataset.is_endless else len(dataset)
         if self.steps == 0:
             raise ValueError("The dataset is empty. Received: a Dataset of 0 elements")
-        self._finite = False
 
     def __iter__(self) -> Iterator[Batch]:
         for element in self.dataset:
@@ -171,7 +186,6 @@ class DatasetFeed:
                 raise ValueError("A dataset for training holds pairs (x, y), or triples (x, y, sample weights). "
                                  f"Received: an element of type {type(element).__name__}")
             yield self._batch(*element)
-        self._finite = True
 
     def stream(self) -> Iterator[Batch]:
         """Return one iterator for a whole fit with steps_per_epoch: only the dataset knows whether it repeats."""
@@ -180,16 +194,16 @@ class DatasetFeed:
     def _batch(self, x, y, sample_weight=None) -> Batch:
         trainer = self.trainer
         x, y = as_array("x", x), as_numbers("y", y)
-        if not y.ndim or x.shape == trainer.model.input_shape:
+        # Before accept, which builds the model for the first shape that it sees.
+        if not x.ndim or not y.ndim or x.shape == trainer.model.input_shape:
             raise ValueError("The dataset must deliver batches; put .batch(32) at its end. "
                              f"Received: an element of shape {x.shape}")
+        if len(x) != len(y):
+            raise ValueError("x and y of a batch must hold equally many samples; if these are one sample, put "
+                             f".batch(32) at the dataset's end. Received: x of shape {x.shape}, y of shape {y.shape}")
         x = accept(trainer.model, x)
-        if not self._finite:  # the first pass has seen it all
-            check_finite("x", x)
-            check_finite("y", y)
-        if len(y) != len(x):
-            raise ValueError(f"x and y of a batch must hold equally many samples. Received: {len(x)} and {len(y)}")
-        return Batch(x, trainer.check_labels(y, len(x)), trainer.sample_weights(y, sample_weight, self.class_weight))
+        check_finite("x", x)
+        return Batch(x, accept_labels(trainer, y, len(x)), trainer.sample_weights(y, sample_weight, self.class_weight))
 
 
 def make_feed(trainer: "Trainer", x, y, sample_weight, class_weight, batch_size, shuffle) -> ArrayFeed | DatasetFeed:

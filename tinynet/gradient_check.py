@@ -193,7 +193,8 @@ def _compare(layer, name, analytic, value, array, most, generator, tolerance) ->
     if most is not None and len(indices) > most:
         indices = [indices[i] for i in np.sort(generator.choice(len(indices), most, replace=False))]
     numeric = numeric_gradient(value, array, indices)
-    checked = ~np.isnan(numeric)
+    checked = np.zeros(array.shape, bool)
+    checked[tuple(np.transpose(indices))] = True
     numeric = np.where(checked, numeric, analytic)
     error = relative_error(analytic, numeric)
     worst = np.unravel_index(np.argmax(error), error.shape)
@@ -209,7 +210,9 @@ def relative_error(analytic: np.ndarray, numeric: np.ndarray) -> np.ndarray:
     differences of numbers near 1 cannot tell small gradients better; and NaN counts as wrong without bound.
     """
     size = np.maximum(np.abs(analytic), np.abs(numeric))
-    error = np.abs(analytic - numeric) / np.maximum(size, max(1e-3 * size[np.isfinite(size)].max(initial=0), 1e-4))
+    least = max(1e-3 * size[np.isfinite(size)].max(initial=0), 1e-4)
+    with np.errstate(invalid="ignore"):  # infinity against infinity is NaN
+        error = np.abs(analytic - numeric) / np.maximum(size, least)
     return np.where(np.isnan(error), np.inf, error)
 
 
@@ -231,6 +234,8 @@ def usual_cause(analytic: np.ndarray, numeric: np.ndarray, checked: np.ndarray, 
     a, n = analytic[checked], numeric[checked]
     if not np.isfinite(a).all():
         return "backward gives NaN or infinity: look for a division by zero or a logarithm of it"
+    if not np.isfinite(n).all():
+        return "forward gives NaN or infinity: look for a division by zero or a logarithm of it"
     if not a.any() and n.any():
         return "backward leaves it zero: it never fills this gradient, or multiplies by a mask that is always 0"
     if same(a, -n):

@@ -3,7 +3,7 @@
 With `import tinynet as tf` above it, a tutorial's model code finds tinynet's own objects here.
 """
 
-from tinynet import activations, callbacks, datasets, initializers, layers, losses, metrics, optimizers
+from tinynet import activations, callbacks, datasets, initializers, layers, losses, metrics, optimizers, regularizers
 from tinynet.layers import Input
 from tinynet.models import Sequential
 
@@ -18,4 +18,5 @@ __all__ = [
     "losses",
     "metrics",
     "optimizers",
+    "regularizers",
 ]

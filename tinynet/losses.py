@@ -152,6 +152,11 @@ class _Probability(Loss):
                              f"Received: labels from {y.min()} to {y.max()}")
         return y
 
+    def smooth(self, y, answers: int):
+        """Return labels whose share `label_smoothing` is spread evenly over all answers; only the loss sees them."""
+        share = self.label_smoothing
+        return y * (1 - share) + share / answers if share else y
+
     def on_logits(self):
         return type(self)(from_logits=True, label_smoothing=self.label_smoothing, reduction=self.reduction)
 
@@ -181,13 +186,9 @@ class CategoricalCrossentropy(_Probability):
     def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0, reduction: str = "mean"):
         super().__init__(from_logits, label_smoothing, reduction)
 
-    def check(self, y, shape, dtype):
-        y = super().check(y, shape, dtype)
-        return y * (1 - self.label_smoothing) + self.label_smoothing / shape[-1] if self.label_smoothing else y
-
     def compute(self, ops, y, p, weight, dp):
         kernel = ops.softmax_crossentropy if self.from_logits else ops.categorical_crossentropy
-        return kernel(y, p, weight, dp)
+        return kernel(self.smooth(y, p.shape[-1]), p, weight, dp)
 
 
 class SparseCategoricalCrossentropy(Loss):
@@ -255,13 +256,9 @@ class BinaryCrossentropy(_Probability):
     def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0, reduction: str = "mean"):
         super().__init__(from_logits, label_smoothing, reduction)
 
-    def check(self, y, shape, dtype):
-        y = super().check(y, shape, dtype)
-        return y * (1 - self.label_smoothing) + self.label_smoothing / 2 if self.label_smoothing else y
-
     def compute(self, ops, y, p, weight, dp):
         kernel = ops.logistic_crossentropy if self.from_logits else ops.binary_crossentropy
-        return kernel(y, p, weight, dp)
+        return kernel(self.smooth(y, 2), p, weight, dp)
 
 
 class MeanSquaredError(Loss):

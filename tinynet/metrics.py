@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tinynet import losses
 from tinynet.backends import get_backend
 from tinynet.config import FLOAT_TYPES
 from tinynet.errors import explain_keywords, look_up
-from tinynet.losses import Loss, MeanAbsoluteError, MeanSquaredError, SparseCategoricalCrossentropy
 
 
 class Metric:
@@ -53,19 +53,23 @@ class Metric:
             If the shapes do not fit.
         """
         p = np.asarray(p)
-        if p.ndim < 2:
-            raise ValueError(f"Metric {self.name!r} needs predictions of shape (N, ..., D). Received: {p.shape}")
         dtype = p.dtype if p.dtype in FLOAT_TYPES else np.dtype(np.float64)
         ops = get_backend()
         self.add(ops, self.check(y, p.shape, dtype), ops.asarray(p, dtype))
 
     def check(self, y, shape: tuple[int, ...], dtype) -> np.ndarray:
         """Return the truth y for predictions of `shape` as :meth:`add` takes it, or raise a ValueError."""
+        self.check_axes(shape)
         y = np.asarray(y)
         if y.shape != shape:
             raise ValueError(f"Metric {self.name!r}: predictions of shape {shape} need labels of the same shape. "
                              f"Received: {y.shape}")
         return np.ascontiguousarray(y, dtype)
+
+    def check_axes(self, shape: tuple[int, ...]) -> None:
+        """Raise a ValueError unless predictions of `shape` have a last axis beside that of the batch."""
+        if len(shape) < 2:
+            raise ValueError(f"Metric {self.name!r} needs predictions of shape (N, ..., D). Received: {shape}")
 
     def add(self, ops, y, p) -> None:
         """Add checked arrays to the sum."""
@@ -82,7 +86,7 @@ class SparseTopKCategoricalAccuracy(Metric):
     Of equal scores that of the smaller class counts as higher, as for argmax.
     """
 
-    name = "top_k_accuracy"
+    name = "sparse_top_k_categorical_accuracy"
 
     @explain_keywords
     def __init__(self, k: int = 5, name: str | None = None):
@@ -92,8 +96,9 @@ class SparseTopKCategoricalAccuracy(Metric):
         self.k = k
 
     def check(self, y, shape, dtype):
+        self.check_axes(shape)
         try:
-            return SparseCategoricalCrossentropy().check(y, shape, dtype)
+            return losses.SparseCategoricalCrossentropy().check(y, shape, dtype)
         except ValueError as error:
             raise ValueError(f"Metric {self.name!r}, as {error}") from None
 
@@ -104,6 +109,8 @@ class SparseTopKCategoricalAccuracy(Metric):
 
 class TopKCategoricalAccuracy(SparseTopKCategoricalAccuracy):
     """The same for one-hot labels. y, p (N, C)."""
+
+    name = "top_k_categorical_accuracy"
 
     def check(self, y, shape, dtype):
         return Metric.check(self, y, shape, dtype)
@@ -117,7 +124,7 @@ class TopKCategoricalAccuracy(SparseTopKCategoricalAccuracy):
 class SparseCategoricalAccuracy(SparseTopKCategoricalAccuracy):
     """Share of the samples whose label has the highest score. y (N,) class numbers, p (N, C)."""
 
-    name = "accuracy"
+    name = "sparse_categorical_accuracy"
 
     @explain_keywords
     def __init__(self, name: str | None = None):
@@ -127,7 +134,7 @@ class SparseCategoricalAccuracy(SparseTopKCategoricalAccuracy):
 class CategoricalAccuracy(TopKCategoricalAccuracy):
     """The same for one-hot labels. y, p (N, C)."""
 
-    name = "accuracy"
+    name = "categorical_accuracy"
 
     @explain_keywords
     def __init__(self, name: str | None = None):
@@ -137,7 +144,7 @@ class CategoricalAccuracy(TopKCategoricalAccuracy):
 class BinaryAccuracy(Metric):
     """Share of the answers on the right side of `threshold`. y, p (N, D), y 0 or 1."""
 
-    name = "accuracy"
+    name = "binary_accuracy"
     needs_values = True
 
     @explain_keywords
@@ -154,7 +161,7 @@ class _LossMetric(Metric):
     """A loss read as a metric: its mean over the samples."""
 
     needs_values = True
-    loss: Loss
+    loss: losses.Loss
 
     @explain_keywords
     def __init__(self, name: str | None = None):
@@ -171,28 +178,30 @@ class _LossMetric(Metric):
         self.count += rows
 
 
-class MeanSquaredErrorMetric(_LossMetric):
+class MeanSquaredError(_LossMetric):
     """Mean of (p - y)². y, p (N, D)."""
 
     name = "mean_squared_error"
-    loss = MeanSquaredError()
+    loss = losses.MeanSquaredError()
 
 
-class MeanAbsoluteErrorMetric(_LossMetric):
+class MeanAbsoluteError(_LossMetric):
     """Mean of |p - y|. y, p (N, D)."""
 
     name = "mean_absolute_error"
-    loss = MeanAbsoluteError()
+    loss = losses.MeanAbsoluteError()
 
 
 _KNOWN = {
-    "mean_squared_error": MeanSquaredErrorMetric,
-    "mse": MeanSquaredErrorMetric,
-    "mean_absolute_error": MeanAbsoluteErrorMetric,
-    "mae": MeanAbsoluteErrorMetric,
+    "mean_squared_error": MeanSquaredError,
+    "mse": MeanSquaredError,
+    "mean_absolute_error": MeanAbsoluteError,
+    "mae": MeanAbsoluteError,
     "sparse_categorical_accuracy": SparseCategoricalAccuracy,
     "categorical_accuracy": CategoricalAccuracy,
     "binary_accuracy": BinaryAccuracy,
+    "sparse_top_k_categorical_accuracy": SparseTopKCategoricalAccuracy,
+    "top_k_categorical_accuracy": TopKCategoricalAccuracy,
 }
 # Names that mean what loss and labels make of them.
 _RESOLVED = {
@@ -202,7 +211,7 @@ _RESOLVED = {
 }
 
 
-def get(metric: str | Metric, loss: Loss, output_shape: Sequence[int]) -> Metric:
+def get(metric: str | Metric, loss: losses.Loss, output_shape: Sequence[int]) -> Metric:
     """Return a metric from its name, as fits the loss and the model's output, or itself.
 
     "accuracy" is of class numbers with a sparse loss, of one-hot rows with a categorical one, and of yes-or-no answers
@@ -222,7 +231,7 @@ def get(metric: str | Metric, loss: Loss, output_shape: Sequence[int]) -> Metric
     found = look_up("metric", metric, _KNOWN | _RESOLVED)
     if not isinstance(found, dict):
         chosen = found()
-    elif metric != "top_k_accuracy" and (loss.paired_activation == "sigmoid" or output_shape[-1] == 1):
+    elif metric != "top_k_accuracy" and (loss.paired_activation == "sigmoid" or tuple(output_shape[-1:]) == (1,)):
         chosen = BinaryAccuracy()
     else:
         chosen = found["sparse" if loss.labels == "sparse" else "one-hot"]()
@@ -237,10 +246,10 @@ def confusion_matrix(labels, predictions, num_classes: int | None = None) -> np.
     ----------
     labels : array (N,)
         True classes.
-    predictions : array (N,) or (N, C)
-        Predicted classes, or their scores.
+    predictions : array (N,), (N, C) or (N, 1)
+        Predicted classes, or their scores, or the probability of class 1 of two, which is predicted above 0.5.
     num_classes : int, optional
-        C; by default the largest class seen, plus one.
+        The size of the result; by default C, or 2 for (N, 1), or the largest class seen plus one for (N,).
 
     Returns
     -------
@@ -254,8 +263,9 @@ def confusion_matrix(labels, predictions, num_classes: int | None = None) -> np.
     """
     labels, predictions = np.asarray(labels), np.asarray(predictions)
     if predictions.ndim == 2:
-        num_classes = num_classes or predictions.shape[1]
-        predictions = predictions.argmax(axis=1)
+        columns = predictions.shape[1]
+        num_classes = num_classes or max(columns, 2)
+        predictions = predictions.argmax(axis=1) if columns > 1 else (predictions[:, 0] > 0.5).astype(int)
     kinds = labels.dtype.kind + predictions.dtype.kind
     if labels.ndim != 1 or labels.shape != predictions.shape or kinds.strip("iu"):
         raise ValueError("confusion_matrix needs labels (N,) of integers and predictions (N,) or (N, C). "
@@ -269,3 +279,17 @@ def confusion_matrix(labels, predictions, num_classes: int | None = None) -> np.
     matrix = np.zeros((num_classes, num_classes), np.int64)
     np.add.at(matrix, (labels, predictions), 1)
     return matrix
+
+
+__all__ = [
+    "BinaryAccuracy",
+    "CategoricalAccuracy",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "Metric",
+    "SparseCategoricalAccuracy",
+    "SparseTopKCategoricalAccuracy",
+    "TopKCategoricalAccuracy",
+    "confusion_matrix",
+    "get",
+]

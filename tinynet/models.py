@@ -8,13 +8,13 @@ from tinynet import feed, summary, training
 from tinynet.callbacks import History
 from tinynet.errors import explain_keywords
 from tinynet.layers import Input, Layer
-from tinynet.layers.chain import build_row, check_new, leaves, name_apart
-from tinynet.layers.parameters import check_one_type, settle
+from tinynet.layers.chain import Row
+from tinynet.layers.parameters import settle
 from tinynet.shapes import as_shape
 from tinynet.trainer import Trainer
 
 
-class Sequential(Layer):
+class Sequential(Row):
     """Layers in a row: the output of each is the input of the next. A Sequential is a layer itself, and nests.
 
     Backpropagation can be watched in the open loop, which is what `fit` does inside::
@@ -23,6 +23,7 @@ class Sequential(Layer):
         value = loss(y, p)                     # one number
         dp = loss.gradient(y, p)               # how it changes with each prediction
         dx = model.backward(dp)                # the chain rule, last layer first; fills every Parameter.grad
+        value += model.penalize()              # what regularizers add to the loss, and to the gradients
         optimizer.step(model)                  # value -= rate · grad, in the simplest case
 
     Parameters
@@ -39,13 +40,12 @@ class Sequential(Layer):
         If a layer object appears twice, or the shapes do not fit.
     """
 
+    kind = "Model"
+
     @explain_keywords
     def __init__(self, layers: Iterable[Layer] | None = None, name: str | None = None):
         super().__init__(name)
-        self.layers: list[Layer] = []
         self.stop_training = False
-        self._chain: list[Layer] = []
-        self._inside: str | None = None  # the name of the model that this one is a part of
         self._trainer: Trainer | None = None
         if isinstance(layers, Layer):
             raise TypeError(f"layers of a Sequential is a list, such as [Dense(10)]. Received: {layers!r}")
@@ -53,9 +53,7 @@ class Sequential(Layer):
             self._append(layer)
         if self.layers and self.input_shape:
             self.build(self.input_shape)
-        for layer in self.layers:
-            if isinstance(layer, Sequential):
-                layer._inside = self.name
+        self.claim()
 
     def add(self, layer: Layer | Input) -> None:
         """Append a layer; where the shape so far is known, build it."""
@@ -63,7 +61,7 @@ class Sequential(Layer):
         self._append(layer)
         try:
             if self.built:
-                build_row(self.layers, self.input_shape, self.name)
+                self._build_layers(self.input_shape)
                 self._join()
             elif self.layers and self.input_shape:
                 self.build(self.input_shape)
@@ -71,8 +69,7 @@ class Sequential(Layer):
             del self.layers[count:]
             self.input_shape = input_shape
             raise
-        if isinstance(layer, Sequential):
-            layer._inside = self.name
+        self.claim()
 
     def _append(self, layer: Layer | Input) -> None:
         if self._inside is not None:
@@ -85,9 +82,7 @@ class Sequential(Layer):
                                  f"Received: it as entry {before + 1}")
             self.input_shape = layer.shape
             return
-        check_new(layer, [*self.layers, self])
-        name_apart(layer, self.layers)
-        self.layers.append(layer)
+        self.take_in(layer, self.layers, "A Sequential")
         if len(self.layers) == 1 and self.input_shape is None:
             self.input_shape = layer.input_shape
 
@@ -99,29 +94,10 @@ class Sequential(Layer):
         if self.built and input_shape != self.input_shape:
             raise ValueError(f"Model {self.name!r} was built for inputs of shape {self.input_shape} and cannot change. "
                              f"Received: {input_shape}")
-        build_row(self.layers, input_shape, self.name)
         super().build(input_shape)
-        self._join()
         if self.parameters:
             settle(self.parameters, self.ops)
         return self.output_shape
-
-    def _join(self) -> None:
-        """Gather what the layers hold: the leaves in a row, the parameters in order, the output's shape."""
-        self._chain = list(leaves(self.layers))
-        self.parameters = [parameter for leaf in self._chain for parameter in leaf.parameters]
-        check_one_type(self.parameters)
-        self.output_shape = self.layers[-1].output_shape
-
-    @property
-    def trainable(self) -> bool:
-        """Whether any layer is trainable; setting it sets all of them."""
-        return any(layer.trainable for layer in self.layers)
-
-    @trainable.setter
-    def trainable(self, trainable: bool) -> None:
-        for layer in self.layers:
-            layer.trainable = trainable
 
     @property
     def activation(self):
@@ -152,16 +128,6 @@ class Sequential(Layer):
         dx = self.backpropagate(dy, need_dx=need_dx)
         return None if dx is None else self.ops.to_numpy(dx)
 
-    def propagate(self, x, *, training: bool = False):
-        """Do what :meth:`forward` does inside a model: no checks, and the result is a layer's buffer."""
-        for layer in self._chain:
-            x = layer.forward(x, training=training)
-        return x
-
-    def backpropagate(self, dy, *, need_dx: bool = True):
-        """Do what :meth:`backward` does inside a model; without `need_dx` it ends at the first trainable layer."""
-        return self._backpropagate(dy, len(self._chain), need_dx)
-
     def logits(self, x, *, training: bool = False):
         """Return what goes into the activation that the model ends in."""
         for layer in self._chain[:-1]:
@@ -175,23 +141,23 @@ class Sequential(Layer):
         dx = self._chain[last].logits_backward(dz, need_dx=last > first or need_dx)
         return self._backpropagate(dx, last, need_dx)
 
-    def _backpropagate(self, dy, end: int, need_dx: bool):
-        first = 0 if need_dx else self._first_trainable()
-        for i in range(end - 1, first - 1, -1):
-            dy = self._chain[i].backward(dy, need_dx=i > first or need_dx)
-        for layer in self._chain[:first]:
-            layer.forget()
-        return dy if need_dx else None
+    def penalty(self) -> float:
+        """Return what the regularizers of all parameters add to the loss, those of frozen layers too."""
+        total = 0.0
+        for parameter in self.parameters:
+            if parameter.regularizer is not None:
+                total += parameter.regularizer.penalty(self.ops, parameter.value)
+        return total
 
-    def _first_trainable(self) -> int:
-        for i, layer in enumerate(self._chain):
-            if layer.parameters and layer.trainable:
-                return i
-        return len(self._chain)
+    def penalize(self) -> float:
+        """Add the regularizers' gradients to those that :meth:`backward` has filled, and return the penalty.
 
-    def forget(self) -> None:
-        for layer in self._chain:
-            layer.forget()
+        A training step calls it once, after backward. A frozen layer's gradients stay as they are.
+        """
+        for parameter in self.parameters:
+            if parameter.regularizer is not None and parameter.trainable and not parameter.frozen:
+                parameter.regularizer.add_gradient(self.ops, parameter.value, parameter.grad)
+        return self.penalty()
 
     def accept(self, x):
         """Return x as the layers take it, building the model if it is not; see :func:`tinynet.feed.accept`."""

@@ -13,7 +13,7 @@ from types import ModuleType
 from tinynet import schedules
 from tinynet.errors import explain_keywords, look_up
 from tinynet.layers import Layer
-from tinynet.layers.parameters import settle, stretches
+from tinynet.layers.parameters import Arena, Parameter, settle, stretches
 
 
 class Optimizer:
@@ -48,9 +48,10 @@ class Optimizer:
         self.clipnorm = clipnorm
         self.global_clipnorm = global_clipnorm
         self.iterations = 0
-        self._parameters: list = []
         self._layout: list | None = None
-        self._held: dict = {}
+        self._arena: Arena | None = None
+        self._held: dict = {}  # each slot, as long as the arena
+        self._offsets: dict[Parameter, int] = {}  # of every parameter met so far, in the arena and its slots
 
     @property
     def current_rate(self) -> float:
@@ -85,24 +86,29 @@ class Optimizer:
 
     def _lay_out(self, model: Layer) -> None:
         """Find the stretches as parameters lie and are trainable now, and move each parameter's slots with it."""
-        parameters, ops = model.parameters, model.ops
-        known = {id(parameter) for parameter, _ in self._parameters}
-        if known and not any(id(parameter) in known for parameter in parameters):
+        parameters = model.parameters
+        arena = settle(parameters, model.ops)
+        if arena is not self._arena:
+            self._move_to(arena, model)
+        self._offsets.update((parameter, parameter.offset) for parameter in parameters)
+        self._layout = _layout(parameters)
+        self._stretches = [(arena.values[part], arena.grads[part], [slot[part] for slot in self._held.values()])
+                           for part in stretches(parameters)]
+
+    def _move_to(self, arena: Arena, model: Layer) -> None:
+        """Make slots for an arena, and copy what is known of the parameters that lie in it now."""
+        moved = {parameter: offset for parameter, offset in self._offsets.items() if parameter.arena is arena}
+        if self._offsets and not moved:
             raise ValueError(f"This {type(self).__name__} trains another model already, and keeps what it knows of "
                              f"that one's gradients; make a new one. Received: {model!r}")
-        arena = settle(parameters, ops)
-        held = {name: ops.zeros(arena.values.shape, arena.values.dtype) for name in self.slots}
+        held = {name: model.ops.zeros(arena.values.shape, arena.values.dtype) for name in self.slots}
         for name, slot in held.items():
             slot += self.slot_start
-            for parameter, offset in self._parameters:
-                if parameter.arena is arena:
-                    old = self._held[name][offset : offset + parameter.size]
-                    slot[parameter.offset : parameter.offset + parameter.size] = old
-        self._held = held
-        self._parameters = [(parameter, parameter.offset) for parameter in parameters]
-        self._layout = _layout(parameters)
-        self._stretches = [(arena.values[part], arena.grads[part], [slot[part] for slot in held.values()])
-                           for part in stretches(parameters)]
+            for parameter, offset in moved.items():
+                slot[parameter.offset : parameter.offset + parameter.size] = (
+                    self._held[name][offset : offset + parameter.size])
+        self._arena, self._held = arena, held
+        self._offsets = {parameter: parameter.offset for parameter in moved}
 
     def _clip(self, parameters, ops) -> None:
         if self.clipnorm:
@@ -115,7 +121,7 @@ class Optimizer:
 
 
 def _layout(parameters) -> list:
-    return [(parameter.arena, parameter.frozen) for parameter in parameters]
+    return [(parameter.arena, parameter.offset, parameter.frozen) for parameter in parameters]
 
 
 def _shorten(ops, grads, longest: float) -> None:

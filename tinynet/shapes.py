@@ -47,6 +47,30 @@ def _is_positive(entry) -> bool:
     return isinstance(entry, int | np.integer) and not isinstance(entry, bool) and entry >= 1
 
 
+def as_padding(padding: str, argument: str) -> str:
+    """Return "valid" or "same", as TensorFlow also writes it in capitals, or raise a ValueError naming the argument."""
+    if isinstance(padding, str) and padding.lower() in ("valid", "same"):
+        return padding.lower()
+    raise ValueError(f"{argument} must be 'valid' or 'same'. Received: {padding!r}")
+
+
+def check_data_format(data_format: str | None, argument: str) -> None:
+    """Raise a ValueError that names the argument, unless it asks for the one layout that there is."""
+    if data_format not in (None, "channels_last"):
+        raise ValueError(f"{argument} must be 'channels_last', images being (N, H, W, C) here; np.moveaxis(x, 1, -1) "
+                         f"takes channels that stand first there. Received: {data_format!r}")
+
+
+def as_image_shape(shape: Sequence[int], layer_name: str) -> tuple[int, int, int]:
+    """Return the shape (H, W, C) of a layer's images, or raise a ValueError that names the layer."""
+    shape = as_shape(shape)
+    if len(shape) != 3:
+        channel = ", one channel too: Reshape((H, W, 1)) or x[..., np.newaxis] before it" if len(shape) == 2 else ""
+        raise ValueError(f"Layer {layer_name!r} expects images of shape (H, W, C){channel}. Received: "
+                         f"input_shape={shape}")
+    return shape
+
+
 def window_size(size: int, kernel: int, stride: int, padding: str, dilation: int = 1) -> int:
     """Return how many places a window takes along an axis of `size` elements.
 
@@ -108,3 +132,24 @@ def slide(image: tuple[int, int], size: tuple[int, int], strides: tuple[int, int
     before = tuple(window_pads(*axis)[0] for axis in axes)
     places = tuple(window_size(*axis) for axis in axes)
     return Window(size, strides, dilation, before, places)
+
+
+def slide_over(layer_name: str, shape: tuple[int, int, int], size: tuple[int, int], strides: tuple[int, int],
+               padding: str, dilation: tuple[int, int] = (1, 1)) -> Window:
+    """Return the window of a layer whose images have the shape (H, W, C).
+
+    Raises
+    ------
+    ValueError
+        If the window is larger than the padded image; it names the layer, and guesses whether the channels stand first.
+    """
+    try:
+        return slide(shape[:2], size, strides, padding, dilation)
+    except ValueError:
+        guess = ""
+        if shape[0] <= 4 < min(shape[1:]):
+            guess = " It looks like channels first; images are (H, W, C) here, so try np.moveaxis(x, 1, -1)."
+        reach = tuple(step * (count - 1) + 1 for step, count in zip(dilation, size, strict=True))
+        raise ValueError(f"Layer {layer_name!r}: a window that reaches over {reach} pixels does not fit an image of "
+                         f"(H, W) = {shape[:2]} with padding={padding!r}.{guess} Received: input_shape={shape}"
+                         ) from None

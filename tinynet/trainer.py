@@ -45,7 +45,7 @@ class Trainer:
         self._prepared_for: tuple | None = None
 
     def step(self, batch: Batch) -> float:
-        """Make one update from a checked batch, and return its loss: forward, loss, backward, optimizer."""
+        """Make one update from a checked batch, and return its loss: forward, loss, backward, penalties, optimizer."""
         model, loss = self.model, self._loss
         if self._paired:
             p = model.logits(batch.x, training=True)
@@ -57,6 +57,7 @@ class Trainer:
             model.logits_backward(dp, need_dx=False)
         else:
             model.backpropagate(dp, need_dx=False)
+        value += model.penalize()
         self.optimizer.step(model)
         self._measure(batch.y, p)
         return value
@@ -68,7 +69,7 @@ class Trainer:
         dp = model.buffer("dp", p.shape)
         value = self._loss.value_and_gradient(model.ops, batch.y, p, self._row_weights(batch, p.shape), dp)
         self._measure(batch.y, p)
-        return value
+        return value + model.penalty()
 
     def _measure(self, y, p) -> None:
         if not self.metrics:
@@ -150,12 +151,14 @@ class Trainer:
         if missing:
             raise ValueError("class_weight maps every class to its weight. "
                              f"Received: {class_weight!r}, without {missing}")
-        return weight * np.array([class_weight[c] for c in classes])[np.searchsorted(classes, labels)]
+        table = as_numbers("class_weight", [class_weight[c] for c in classes])
+        check_finite("class_weight", table)
+        return weight * table[np.searchsorted(classes, labels)]
 
     def _classes(self, y: np.ndarray) -> np.ndarray:
         if self.loss.labels == "sparse" and y.ndim == 1:
             return y
         if self.loss.labels == "one-hot" and y.ndim == 2:
-            return y[:, 0].astype(int) if y.shape[1] == 1 else y.argmax(axis=1)
+            return y[:, 0].round().astype(int) if y.shape[1] == 1 else y.argmax(axis=1)
         raise ValueError("class_weight needs samples that have one class each. "
                          f"Received: labels of shape {y.shape} for {type(self.loss).__name__}")

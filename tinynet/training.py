@@ -6,7 +6,8 @@ import numpy as np
 
 from tinynet.callbacks import Callback, CallbackList, History, progress
 from tinynet.data import Dataset
-from tinynet.feed import Batch, accept, check_batch_size, check_finite, count_steps, in_steps, make_feed
+from tinynet.errors import as_array
+from tinynet.feed import Batch, accept, as_samples, check_batch_size, check_finite, count_steps, in_steps, make_feed
 from tinynet.layers import Layer
 from tinynet.shapes import as_count
 from tinynet.trainer import Trainer
@@ -35,19 +36,21 @@ def fit(trainer: Trainer, x, y, *, batch_size, epochs, verbose, callbacks, valid
                           {"epochs": epochs, "steps": steps})
     stream = feed.stream() if steps_per_epoch else None
     model.stop_training = False
+    logs: dict[str, float] = {}
     events.call("on_train_begin", {})
     for epoch in range(initial_epoch, epochs):
         events.call("on_epoch_begin", epoch, {})
-        logs = _run_epoch(trainer, stream or iter(feed), steps, events)
-        if logs is None:
+        scores = _run_epoch(trainer, stream or iter(feed), steps, events)
+        if scores is None:
             break
+        logs = scores
         if validation is not None:
             scores = _run_test(trainer, validation, validation_steps, events)
             logs |= {f"val_{name}": score for name, score in scores.items()}
         events.call("on_epoch_end", epoch, logs)
         if model.stop_training:
             break
-    events.call("on_train_end", {})
+    events.call("on_train_end", logs)
     return history
 
 
@@ -66,6 +69,7 @@ def _run_epoch(trainer: Trainer, batches: Iterator[Batch], steps: int, events: C
         total += trainer.step(batch) * len(batch.x)
         samples += len(batch.x)
         if events.watches_batches:
+            events.params["samples"] = samples
             tell("on_train_batch_end", trainer.logs(total / samples))
         done += 1
         if trainer.model.stop_training:
@@ -106,23 +110,27 @@ def _split(x, y, sample_weight, share: float):
                          "Received: a Dataset")
     if y is None:
         raise ValueError("Arrays need both x and y. Received: y=None")
-    x, y = np.asarray(x), np.asarray(y)
+    x, y = as_samples(x, y)
     at = int(len(x) * (1 - share))
     if not 0 < at < len(x):
         raise ValueError("validation_split is a share between 0 and 1 that leaves a sample on either side. "
                          f"Received: {share!r} of {len(x)} samples")
     if sample_weight is None:
         return x[:at], y[:at], None, (x[at:], y[at:])
-    weight = np.asarray(sample_weight)
+    weight = as_array("sample_weight", sample_weight)
+    if weight.shape != x.shape[:1]:
+        raise ValueError(f"sample_weight must have one entry a sample, ({len(x)},). Received: {weight.shape}")
     return x[:at], y[:at], weight[:at], (x[at:], y[at:], weight[at:])
 
 
-def evaluate(trainer: Trainer, x, y, *, batch_size, verbose, sample_weight, steps) -> list[float]:
-    """Return [loss, metric, ...]; the arguments are those of :meth:`tinynet.Sequential.evaluate`."""
+def evaluate(trainer: Trainer, x, y, *, batch_size, verbose, sample_weight,
+             steps) -> float | list[float]:
+    """Return the loss, or [loss, metric, ...]; the arguments are those of :meth:`tinynet.Sequential.evaluate`."""
     feed = make_feed(trainer, x, y, sample_weight, None, batch_size, False)
     steps = count_steps(feed, steps, "steps")
     events = CallbackList(progress.choose_for_evaluation(verbose), trainer.model, {"epochs": 1, "steps": steps})
-    return list(_run_test(trainer, feed, steps, events).values())
+    scores = list(_run_test(trainer, feed, steps, events).values())
+    return scores if trainer.metrics else scores[0]
 
 
 def train_on_batch(trainer: Trainer, x, y, sample_weight, class_weight) -> float | list[float]:

@@ -10,6 +10,7 @@ os.environ["KERAS_BACKEND"] = "jax"
 import jax
 import keras
 
+from benchmarks import models
 from benchmarks.models import BETA_1, BETA_2, EPSILON, Model, batch, initial_weights
 
 
@@ -39,10 +40,28 @@ class Runner:
 
 def _build(model: Model) -> keras.Sequential:
     layers = [keras.Input(model.input_shape)]
-    layers += [keras.layers.Dense(layer.units, activation=layer.activation) for layer in model.layers]
+    layers += [_layer(layer) for layer in model.layers]
     network = keras.Sequential(layers)
     network.set_weights(initial_weights(model))
     return network
+
+
+def _layer(layer: models.Layer) -> keras.Layer:
+    if isinstance(layer, models.Dense):
+        return keras.layers.Dense(layer.units, activation=layer.activation, use_bias=layer.use_bias)
+    if isinstance(layer, models.Conv):
+        return keras.layers.Conv2D(
+            layer.filters, layer.size, layer.strides, "same", activation=layer.activation, use_bias=layer.use_bias
+        )
+    if isinstance(layer, models.MaxPool):
+        return keras.layers.MaxPooling2D(layer.size)
+    if isinstance(layer, models.Flatten):
+        return keras.layers.Flatten()
+    if isinstance(layer, models.BatchNorm):
+        return keras.layers.BatchNormalization(momentum=layer.momentum, epsilon=layer.epsilon, scale=False)
+    if isinstance(layer, models.Relu):
+        return keras.layers.Activation("relu")
+    return keras.layers.Dropout(layer.rate)
 
 
 def _make_step(model: Model, network: keras.Sequential):

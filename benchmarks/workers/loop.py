@@ -1,8 +1,11 @@
 """What every worker does: it reads requests and answers them, one line of JSON each.
 
 `python -m benchmarks.workers.loop FRAMEWORK THREADS` first says `{"version": ...}`, or `{"missing": ...}` where the
-framework is not installed. Then `{"do": "losses", "model": name, "steps": n}` trains n steps from the initial weights
-and answers with the loss of each, and `{"do": "time", "model": name, "steps": n}` answers with the seconds of one step.
+framework is not installed. Each request is `{"do": what, "model": name, "steps": n}`, which trains n steps from the
+initial weights and answers, for
+- "losses", with the loss of each step, dropout left out: no two frameworks draw the same random numbers;
+- "time", with the seconds of one step;
+- "memory", with the most memory that the process has held so far, in bytes.
 """
 
 import importlib
@@ -14,7 +17,8 @@ import traceback
 from collections.abc import Callable
 from typing import Protocol, TextIO
 
-from benchmarks.models import MODELS, Model
+from benchmarks.models import MODELS, Model, without_dropout
+from benchmarks.processes import peak_memory
 
 # Training starts again from the initial weights after so many steps: however long a burst is, every framework does the
 # same work, and none drifts to where gradients vanish and denormal numbers slow the arithmetic.
@@ -54,14 +58,25 @@ def losses(runner: Runner, steps: int) -> list[float]:
     return [runner.run(1) for _ in range(steps)]
 
 
-def answer(request: dict, runners: dict[str, Runner], build: Callable[[Model], Runner]) -> dict:
-    """Do what one request asks; models are built when they are first named."""
-    name = request["model"]
-    if name not in runners:
-        runners[name] = build(MODELS[name])
+def memory(runner: Runner, steps: int) -> int | None:
+    """Return the process' peak of resident memory after so many steps, in bytes; None where it is not measured."""
+    runner.restart()
+    runner.run(steps)
+    return peak_memory()
+
+
+ANSWERS = {"losses": ("losses", losses), "time": ("seconds", time_steps), "memory": ("bytes", memory)}
+
+
+def answer(request: dict, runners: dict[Model, Runner], build: Callable[[Model], Runner]) -> dict:
+    """Do what one request asks; models are built when they are first asked for."""
+    model = MODELS[request["model"]]
     if request["do"] == "losses":
-        return {"losses": losses(runners[name], request["steps"])}
-    return {"seconds": time_steps(runners[name], request["steps"])}
+        model = without_dropout(model)
+    if model not in runners:
+        runners[model] = build(model)
+    key, work = ANSWERS[request["do"]]
+    return {key: work(runners[model], request["steps"])}
 
 
 def serve(framework: str, threads: int, requests: TextIO, replies: TextIO) -> None:
@@ -72,7 +87,7 @@ def serve(framework: str, threads: int, requests: TextIO, replies: TextIO) -> No
         _send(replies, {"missing": str(error)})
         return
     _send(replies, {"version": worker.prepare(threads)})
-    runners: dict[str, Runner] = {}
+    runners: dict[Model, Runner] = {}
     for line in requests:
         try:
             reply = answer(json.loads(line), runners, worker.Runner)

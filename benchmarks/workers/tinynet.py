@@ -3,6 +3,7 @@
 import threadpoolctl
 
 import tinynet
+from benchmarks import models
 from benchmarks.models import BETA_1, BETA_2, EPSILON, Model, batch, initial_weights
 
 
@@ -31,9 +32,26 @@ class Runner:
 
 
 def build(model: Model) -> tinynet.Sequential:
-    layers = [tinynet.layers.Input(shape=model.input_shape)]
-    layers += [tinynet.layers.Dense(layer.units, activation=layer.activation) for layer in model.layers]
-    return tinynet.Sequential(layers)
+    return tinynet.Sequential([tinynet.layers.Input(shape=model.input_shape), *map(build_layer, model.layers)])
+
+
+def build_layer(layer: models.Layer) -> tinynet.layers.Layer:
+    layers = tinynet.layers
+    if isinstance(layer, models.Dense):
+        return layers.Dense(layer.units, activation=layer.activation, use_bias=layer.use_bias)
+    if isinstance(layer, models.Conv):
+        return layers.Conv2D(
+            layer.filters, layer.size, layer.strides, "same", activation=layer.activation, use_bias=layer.use_bias
+        )
+    if isinstance(layer, models.MaxPool):
+        return layers.MaxPooling2D(layer.size)
+    if isinstance(layer, models.Flatten):
+        return layers.Flatten()
+    if isinstance(layer, models.BatchNorm):
+        return layers.BatchNormalization(momentum=layer.momentum, epsilon=layer.epsilon, scale=False)
+    if isinstance(layer, models.Relu):
+        return layers.Activation("relu")
+    return layers.Dropout(layer.rate)
 
 
 def compile_network(model: Model, network: tinynet.Sequential, metrics: tuple[str, ...] = ()) -> None:

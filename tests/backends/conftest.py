@@ -16,8 +16,12 @@ def hand_over(wing, arguments):
     def buffer(name, shape):
         return wing.asarray(np.full(shape, np.nan, dtype), dtype)
 
-    return [wing.asarray(a.copy(), a.dtype) if isinstance(a, np.ndarray) else buffer if isinstance(a, str) and a == BUFFER else a
-            for a in arguments]
+    def own(a):
+        if isinstance(a, np.ndarray):
+            return wing.asarray(a.copy(), a.dtype)
+        return buffer if isinstance(a, str) and a == BUFFER else a
+
+    return [own(a) for a in arguments]
 
 
 @pytest.fixture

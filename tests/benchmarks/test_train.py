@@ -25,20 +25,37 @@ def test_a_row_has_medians_and_the_ratio_of_the_fastest_peer():
         "torch": [0.0004, 0.0004, 0.0001],
         "jax": [0.0003, 0.0003, 0.0003],
     }
-    row = train.row(MODELS["softmax_b128"], seconds)
+    row = train.row(MODELS["softmax_b128"], list(seconds), seconds)
     assert row == ["softmax_b128", "0.1000", "0.4000", "0.3000", "400%", "3.00 (jax)", "2.5", "met"]
     assert len(row) == len(train.header(list(seconds)))
 
 
 def test_a_ratio_below_the_target_is_missed():
-    row = train.row(MODELS["softmax_b128"], {"tinynet": [1.0], "torch": [2.49]})
+    row = train.row(MODELS["softmax_b128"], ["tinynet", "torch"], {"tinynet": [1.0], "torch": [2.49]})
     assert row[-3:] == ["2.49 (torch)", "2.5", "missed"]
 
 
 def test_without_peers_there_is_no_verdict():
-    assert train.row(MODELS["mlp_200_60_b128"], {"tinynet": [0.002]}) == [
+    assert train.row(MODELS["mlp_200_60_b128"], ["tinynet"], {"tinynet": [0.002]}) == [
         "mlp_200_60_b128", "2.0000", "0%", "", "1.25", "",
     ]  # fmt: skip
+
+
+def test_the_better_of_two_orders_counts_and_both_are_shown():
+    workers = ["tinynet", "torch", "torch_channels_last"]
+    seconds = {"tinynet": [0.004], "torch": [0.008], "torch_channels_last": [0.006]}
+    row = train.row(MODELS["fashion_cnn_b32"], workers, seconds)
+    assert row[1:4] == ["4.0000", "8.0000", "6.0000"]
+    assert row[5:] == ["1.50 (torch_channels_last)", "1.25", "met"]
+
+
+def test_an_order_of_images_is_timed_on_models_of_images_alone():
+    assert train.workers_of(["torch", "jax"]) == ["tinynet", "torch", "torch_channels_last", "jax"]
+    assert train.runs("torch_channels_last", MODELS["phd_bn_b64"])
+    assert not train.runs("torch_channels_last", MODELS["softmax_b128"])
+    assert train.runs("torch", MODELS["softmax_b128"])
+    row = train.row(MODELS["softmax_b128"], train.workers_of(["torch"]), {"tinynet": [0.001], "torch": [0.004]})
+    assert row == ["softmax_b128", "1.0000", "4.0000", "", "0%", "4.00 (torch)", "2.5", "met"]
 
 
 def test_spread_is_the_middle_half_as_a_part_of_the_median():
@@ -98,7 +115,7 @@ def test_a_missing_peer_is_reported_and_the_others_run(monkeypatch):
 
     monkeypatch.setattr(train, "Worker", Started)
     workers, missing = train.start_workers(["torch", "jax"], "other/python", threads=2)
-    assert list(workers) == ["tinynet", "torch"]
+    assert list(workers) == ["tinynet", "torch", "torch_channels_last"]
     assert workers["torch"].python == "other/python" != workers["tinynet"].python
     assert missing == {"jax": "No module named 'jax'"}
     assert closed == ["jax"]

@@ -3,6 +3,7 @@ import pytest
 
 from tinynet import Sequential, callbacks, layers
 from tinynet.callbacks.base import EVENTS
+from tinynet.data import Dataset
 
 
 @pytest.fixture
@@ -39,17 +40,27 @@ def test_the_order_of_events_and_what_they_are_told(model):
                 ("train_batch_begin", 1), ("train_batch_end", 1, "loss", "accuracy"),
                 ("epoch_end", number, "loss", "accuracy")]
 
-    assert recorder.events == [("train_begin",), *epoch(0), *epoch(1), ("train_end",)]
+    assert recorder.events == [("train_begin",), *epoch(0), *epoch(1), ("train_end", "loss", "accuracy")]
     assert recorder.model is model
-    assert recorder.params == {"epochs": 2, "steps": 2, "done": 2}
+    assert recorder.params == {"epochs": 2, "steps": 2, "done": 2, "samples": 10}
 
 
 def test_a_validation_is_an_evaluation(model):
     recorder = Recorder()
     model.fit(X, Y, batch_size=10, verbose=0, callbacks=[recorder], validation_data=(X, Y))
     scores = ("loss", "accuracy")
+    every = (*scores, "val_loss", "val_accuracy")
     assert recorder.events[-5:] == [("train_batch_end", 0, *scores), ("test_begin",), ("test_end", *scores),
-                                    ("epoch_end", 0, *scores, "val_loss", "val_accuracy"), ("train_end",)]
+                                    ("epoch_end", 0, *every), ("train_end", *every)]
+
+
+def test_the_end_of_training_has_the_last_epochs_numbers(model):
+    seen = []
+    watch = callbacks.LambdaCallback(on_train_end=seen.append)
+    dataset = Dataset.from_tensor_slices((X, Y)).batch(5).repeat(2)
+    with pytest.warns(UserWarning, match="ran out after 0 of 2 batches"):  # the third epoch has none
+        history = model.fit(dataset, steps_per_epoch=2, epochs=3, verbose=0, callbacks=[watch])
+    assert seen == [{name: values[-1] for name, values in history.history.items()}]
 
 
 def test_numbers_of_a_batch_are_those_of_the_epoch_so_far(model):
@@ -58,7 +69,7 @@ def test_numbers_of_a_batch_are_those_of_the_epoch_so_far(model):
     model.compile("sgd", "sparse_categorical_crossentropy")
     model.optimizer.learning_rate = 0.0
     history = model.fit(X, Y, batch_size=4, shuffle=False, verbose=0, callbacks=[watch])
-    assert seen == pytest.approx([model.evaluate(X[:n], Y[:n], verbose=0)[0] for n in (4, 8, 10)])
+    assert seen == pytest.approx([model.evaluate(X[:n], Y[:n], verbose=0) for n in (4, 8, 10)])
     assert history.history["loss"] == seen[-1:]
 
 

@@ -86,18 +86,20 @@ def test_it_says_so(capsys):
 
 
 @pytest.mark.parametrize(("values", "arguments", "rates"), [
-    ([1.0] * 4, {"patience": 1}, [8, 4, 2, 1]),
-    ([1.0] * 6, {"patience": 2}, [8, 8, 4, 4, 2, 2]),
-    ([1.0, 0.9, 0.95, 0.5, 0.6], {"patience": 1}, [8, 8, 4, 4, 2]),
-    ([1.0] * 6, {"patience": 1, "cooldown": 1}, [8, 4, 4, 2, 2, 1]),
-    ([1.0] * 8, {"patience": 2, "cooldown": 2}, [8, 8, 4, 4, 4, 4, 2, 2]),
-    ([1.0] * 6, {"patience": 0, "cooldown": 2}, [8, 4, 4, 4, 2, 2]),
-    ([1.0, 1.0, 0.5, 0.6, 0.6], {"patience": 1, "cooldown": 1}, [8, 4, 4, 2, 2]),
-    ([1.0] * 5, {"patience": 1, "min_lr": 3.0}, [8, 4, 3, 3, 3]),
-    ([1.0, 0.95, 0.9, 0.85], {"patience": 1, "min_delta": 0.2}, [8, 4, 2, 1]),
-    ([0.1, 0.2, 0.3, 0.3], {"patience": 1, "mode": "max"}, [8, 8, 8, 4]),
+    ([1.0] * 4, {"patience": 1}, [8, 8, 4, 2]),
+    ([1.0] * 4, {"patience": 0}, [8, 8, 4, 2]),
+    ([1.0] * 6, {"patience": 2}, [8, 8, 8, 4, 4, 2]),
+    ([1.0, 0.9, 0.95, 0.5, 0.6, 0.6], {"patience": 1}, [8, 8, 8, 4, 4, 2]),
+    ([1.0] * 5, {"patience": 1, "cooldown": 1}, [8, 8, 4, 2, 1]),
+    ([1.0] * 9, {"patience": 2, "cooldown": 2}, [8, 8, 8, 4, 4, 4, 2, 2, 2]),
+    ([1.0] * 7, {"patience": 0, "cooldown": 2}, [8, 8, 4, 4, 2, 2, 1]),
+    ([1.0, 1.0, 0.5, 0.6, 0.6, 0.6], {"patience": 1, "cooldown": 1}, [8, 8, 4, 4, 2, 1]),
+    ([1.0] * 5, {"patience": 1, "min_lr": 3.0}, [8, 8, 4, 3, 3]),
+    ([1.0, 0.95, 0.9, 0.85], {"patience": 1, "min_delta": 0.2}, [8, 8, 4, 2]),
+    ([0.1, 0.2, 0.3, 0.3, 0.3], {"patience": 1, "mode": "max"}, [8, 8, 8, 8, 4]),
 ])
 def test_reduce_on_plateau(values, arguments, rates):
+    """Each epoch's rate as Keras 3 notes it in its History."""
     history = play(callbacks.ReduceLROnPlateau("loss", factor=0.5, **arguments), values, model=regression(rate=8.0))
     assert history.history["learning_rate"] == rates
 
@@ -126,12 +128,16 @@ def test_a_scheduler_may_ask_for_the_rate_so_far(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_a_schedule_object_and_defaults_take_the_epoch_alone():
-    exponential = schedules.ExponentialDecay(0.1, 1, 0.5)
-    for schedule in (exponential, lambda epoch, start=0.1: start * 0.5**epoch):
-        history = regression(rate=0.7).fit(X, X[:, :1], epochs=2, verbose=0,
-                                           callbacks=[callbacks.LearningRateScheduler(schedule)])
-        assert history.history["learning_rate"] == [0.1, 0.05]
+@pytest.mark.parametrize(("schedule", "rates"), [
+    (schedules.ExponentialDecay(0.1, 1, 0.5), [0.1, 0.05]),
+    (lambda epoch, *, start=0.1: start * 0.5**epoch, [0.1, 0.05]),
+    (lambda epoch, lr=0.1: lr * 0.5**epoch, [0.8, 0.4]),
+    (lambda *epoch_and_rate: epoch_and_rate[1] / 2, [0.4, 0.2]),
+])
+def test_a_schedule_gets_the_rate_wherever_it_takes_two_arguments(schedule, rates):
+    history = regression(rate=0.8).fit(X, X[:, :1], epochs=2, verbose=0,
+                                       callbacks=[callbacks.LearningRateScheduler(schedule)])
+    assert history.history["learning_rate"] == rates
 
 
 @pytest.mark.parametrize("rate", [-1, math.nan, None, "fast"])

@@ -82,6 +82,14 @@ def test_times_are_read_at_a_glance(seconds, text):
     assert progress.describe(seconds, {"loss": 0.36521, "accuracy": 1}) == f"{text} - loss: 0.3652 - accuracy: 1.0000"
 
 
+@pytest.mark.parametrize(("value", "text"), [
+    (1e-5, "1.0000e-05"), (-2e-4, "-2.0000e-04"), (0.0, "0.0000e+00"), (0.00101, "0.0010"), (-1.5, "-1.5000"),
+    (float("nan"), "nan"), (12345.678, "12345.6780"),
+])
+def test_small_numbers_keep_their_digits_as_in_keras(value, text):
+    assert progress.describe(1.0, {"learning_rate": value}) == f"1.0s/step - learning_rate: {text}"
+
+
 @pytest.mark.parametrize("kind", [callbacks.EpochLines, callbacks.ProgressBar])
 def test_a_steps_time_is_an_epochs_time_over_its_steps(kind, monkeypatch, capsys):
     clock = types.SimpleNamespace(perf_counter=lambda: clock.now, now=50.0)

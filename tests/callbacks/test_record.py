@@ -98,6 +98,27 @@ def test_a_point_is_of_its_batch_alone(model, tmp_path, drawn):
     assert accuracy == pytest.approx([share for _, share in 2 * batches])
 
 
+def test_a_last_batch_that_is_smaller_counts_by_its_samples(model, tmp_path, drawn):
+    model.optimizer.learning_rate = 0.0
+    model.fit(X, Y, epochs=2, batch_size=8, shuffle=False, verbose=0,
+              callbacks=[callbacks.PlotTraining(sample_rate=1, path=tmp_path / "a")])
+    batches = [model.evaluate(X[i : i + 8], Y[i : i + 8], verbose=0) for i in (0, 8, 16)]
+    _, loss, accuracy, *_ = drawn[-1][0]
+    assert loss == pytest.approx([value for value, _ in 2 * batches])
+    assert accuracy == pytest.approx([share for _, share in 2 * batches])
+
+
+def test_an_epoch_of_nan_does_not_reach_into_the_next(model, tmp_path, drawn):
+    right = model.get_weights()
+
+    def poison(epoch, logs):
+        model.set_weights([weight * np.nan for weight in right] if epoch == 0 else right)
+
+    model.fit(X, Y, epochs=2, batch_size=10, verbose=0, callbacks=[
+        callbacks.LambdaCallback(on_epoch_begin=poison), callbacks.PlotTraining(sample_rate=1, path=tmp_path / "a")])
+    assert np.isnan(drawn[-1][0][1]).tolist() == [True, True, False, False]
+
+
 def test_curves_without_validation_or_accuracy(model, tmp_path, drawn):
     model.compile("sgd", "sparse_categorical_crossentropy")
     model.fit(X, Y, epochs=2, batch_size=4, verbose=0, callbacks=[callbacks.PlotTraining(path=tmp_path / "a")])

@@ -15,12 +15,18 @@ EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
 SCRIPTS = (
     "quickstart",
     "celsius_to_fahrenheit",
+    "convolution_and_pooling_by_hand",
     "fashion_mnist_dense",
+    "fashion_mnist_convnet",
     "mnist_softmax_regression",
+    "deep_mnist_convnet",
     "mnist_01_single_layer",
     "mnist_02_deep",
     "mnist_03_decay_dropout",
+    "mnist_04_convnet",
+    "mnist_05_dropout_batch_norm",
 )
+TRAINS_NOTHING = "convolution_and_pooling_by_hand"
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +39,11 @@ def digits():
 @pytest.fixture
 def run(monkeypatch, capsys, tmp_path, digits):
     """Run an example in this process, with other data, and return what it printed."""
+    taken = {}
 
     def load_data(data_dir=None, one_hot=False):
         (x, y), (x_test, y_test) = digits
+        x, y = x[: taken["images"]], y[: taken["images"]]
         if one_hot:
             y, y_test = tinynet.data.one_hot(y, 10), tinynet.data.one_hot(y_test, 10)
         return (x, y), (x_test, y_test)
@@ -44,7 +52,8 @@ def run(monkeypatch, capsys, tmp_path, digits):
     monkeypatch.setattr(tinynet.datasets.fashion_mnist, "load_data", load_data)
     monkeypatch.syspath_prepend(EXAMPLES)
 
-    def run_script(name, *options):
+    def run_script(name, *options, images=6000):
+        taken["images"] = images
         # The benchmarks' scripts share a module of this name too.
         monkeypatch.delitem(sys.modules, "common", raising=False)
         monkeypatch.setattr(sys, "argv", [f"{name}.py", "--output-dir", str(tmp_path), *options])
@@ -92,14 +101,16 @@ def test_an_example_tells_its_lesson_and_its_options(run, name, capsys):
         run(name, "--help")
     told = capsys.readouterr().out
     assert "What to see" in told
-    for option in ("--epochs", "--batch-size", "--seed", "--backend", "--data-dir", "--output-dir"):
+    for option in ("--seed", "--backend", "--output-dir"):
         assert option in told
+    for option in ("--epochs", "--batch-size", "--data-dir"):
+        assert (option in told) == (name != TRAINS_NOTHING)
 
 
 def test_the_quickstart_reads_97_of_100(tmp_path):
     printed = run_process("quickstart", "--output-dir", str(tmp_path))
     assert float(final_accuracy(printed, "expected: at least 0.97")) >= 0.97
-    check_pictures(printed, tmp_path, 3)
+    check_pictures(printed, tmp_path, 4)
 
 
 def test_celsius_is_where_the_tutorial_is_and_then_arrives(run, tmp_path):
@@ -188,6 +199,87 @@ def test_step_03_ends_with_its_second_run(run, tmp_path):
     check_pictures(printed, tmp_path, 9)
 
 
+def rows_under(title, printed):
+    """The table of numbers that is printed under the last such title."""
+    table = printed[printed.rindex(f"\n{title}") :].lstrip("\n").split("\n\n")[0]
+    return [[int(number) for number in line.split()] for line in table.splitlines()[1:] if re.match(r"\s", line)]
+
+
+def test_by_hand_every_number_is_the_layers_own(run, tmp_path):
+    printed = run("convolution_and_pooling_by_hand")
+    slid = re.findall(r"^middle in row (\d), column (\d): by hand +(-?\d+), Conv2D +(-?\d+)$", printed, re.MULTILINE)
+    assert [(int(row), int(column)) for row, column, *_ in slid] == [(i, j) for i in range(2, 6) for j in range(2, 6)]
+    assert all(by_hand == layer for *_, by_hand, layer in slid)
+    assert "-4 -5 +9 -26 +25 +60 -17 +70 +300 = 412\n" in printed
+    assert slid[5][2] == "412"
+    assert rows_under("what Conv2D returns, 4x4", printed)[1][1] == 412
+    same = rows_under("what Conv2D returns, 6x6", printed)
+    assert len(same) == 6 and same[2][2] == 412
+    assert "the corner: " + " ".join(["+0"] * 4) + " +1 +0 +0 +8 +4 = 13\n" in printed
+    assert same[0][0] == 13
+    assert "inside it are the same numbers as before: True" in printed
+    assert rows_under("what MaxPooling2D returns, 2x2", printed) == [[25, 90], [120, 255]]
+    assert printed.count("the same\n") == 2
+    assert rows_under("dkernel, 3x3", printed) == [[2, 5, 9], [13, 25, 60], [17, 70, 150]]
+    flowed = rows_under("dx, what MaxPooling2D's backward returns, 6x6", printed)
+    assert [(i, j, number) for i, row in enumerate(flowed) for j, number in enumerate(row) if number] == [
+        (2, 2, 1), (2, 4, 2), (4, 2, 3), (4, 4, 4)]
+    check_pictures(printed, tmp_path, 7)
+
+
+def test_fashion_with_convolutions_stands_beside_the_dense_layers(run, tmp_path):
+    printed = run("fashion_mnist_convnet", "--epochs", "1", "--batch-size", "20", images=2000)
+    assert "Total params: 421,642" in printed
+    assert "Total params: 101,770" in printed
+    dense = numbers(r"^dense model, test accuracy (\S+) \(tutorial: about 0.88\)$", printed)[0]
+    assert numbers(r"^training accuracy (\S+) \(tutorial: about 0.97\)$", printed)[0] > 0.5
+    accuracy = float(final_accuracy(printed, "tutorial: about 0.91"))
+    assert numbers(r"val_accuracy: (\S+)", printed) == [accuracy, dense]
+    assert accuracy > 0.7 and dense > 0.5
+    check_pictures(printed, tmp_path, 6)
+
+
+def test_deep_mnist_runs_its_open_loop(run, tmp_path):
+    printed = run("deep_mnist_convnet", "--epochs", "2", "--steps", "51", "--batch-size", "20")
+    assert "Total params: 3,274,634" in printed
+    assert numbers(r"^step (\d+), training accuracy \d\.\d\d$", printed) == [0, 100]
+    first, later = numbers(r"^step \d+, training accuracy (\S+)$", printed)
+    assert first < 0.5 < later
+    assert numbers(r"^validation accuracy (\S+)$", printed)[0] > 0.5
+    final_accuracy(printed, "tutorial: about 0.992")
+    check_pictures(printed, tmp_path, 5)
+
+
+@pytest.mark.parametrize(("head", "parameters", "figure"), [
+    ("dense", "354,002", "about 0.989"),
+    ("flatten", "41,082", "none for this head"),
+    ("gap", "38,522", "none for this head"),
+])
+def test_step_04_has_three_heads(run, tmp_path, head, parameters, figure):
+    printed = run("mnist_04_convnet", "--epochs", "1", "--head", head, images=1000)
+    table = re.findall(r"^(dense|flatten|gap) +([\d,]+) +([\d,]+) +([\d,]+)$", printed, re.MULTILINE)
+    assert table == [("dense", "38,192", "315,810", "354,002"), ("flatten", "38,192", "2,890", "41,082"),
+                     ("gap", "38,522", "0", "38,522")]
+    assert f"Total params: {parameters}" in printed
+    assert re.search(rf"^head {head}: validation loss \S+, \d+ wrong of 100$", printed, re.MULTILINE)
+    final_accuracy(printed, f"tutorial: {figure}")
+    check_pictures(printed, tmp_path, 8)
+
+
+def test_step_05_ends_with_batch_normalisation(run, tmp_path):
+    printed = run("mnist_05_dropout_batch_norm", "--epochs", "2", "--batch-size", "20", images=2000)
+    # Batch normalisation without factors: an offset for each bias, and two moving statistics.
+    assert "Total params: 354,002" in printed and "Total params: 354,538" in printed
+    dropout = numbers(r"^with dropout, test accuracy (\S+) \(tutorial: above 0.99\)$", printed)[0]
+    batch_norm = float(final_accuracy(printed, "tutorial: up to 0.995"))
+    wrong = re.findall(r"^(\w+): validation loss \S+, (\d+) wrong of 100$", printed, re.MULTILINE)
+    assert wrong == [("dropout", f"{100 - 100 * dropout:.0f}"), ("batch_norm", f"{100 - 100 * batch_norm:.0f}")]
+    assert dropout != batch_norm  # or the line above could not tell the one from the other
+    assert min(dropout, batch_norm) > 0.5
+    assert [printed.count(f"learning rate to {rate}.") for rate in ("0.01", "0.006", "0.00666")] == [2, 1, 1]
+    check_pictures(printed, tmp_path, 16)
+
+
 def test_measure_gathers_what_the_examples_print(monkeypatch, capsys):
     printed = {"0": "epoch 1\nweight 1.8000 (tutorial: about 1.82)\ntest accuracy 0.9000 (expected: at least 0.97)\n",
                "1": "epoch 1\nweight 1.9000 (tutorial: about 1.82)\ntest accuracy 0.9500 (expected: at least 0.97)\n"}
@@ -211,7 +303,8 @@ def test_measure_gathers_what_the_examples_print(monkeypatch, capsys):
 def test_the_readme_has_every_script_and_its_figures():
     readme = (EXAMPLES / "README.md").read_text("utf-8")
     for name in SCRIPTS:
-        assert len(re.findall(rf"^\| `{name}\.py` \|", readme, re.MULTILINE)) >= 2  # what it is, and what it reached
+        rows = len(re.findall(rf"^\| `{name}\.py` \|", readme, re.MULTILINE))
+        assert rows == 1 if name == TRAINS_NOTHING else rows >= 2  # what it is, and what it reached
 
 
 TERMS = """neuron, dense, weights, bias, activation, relu, sigmoid, softmax, one-hot, logits, cross-entropy, loss,

@@ -133,7 +133,8 @@ def test_sublayers_are_found_through_models_and_activations():
 
 
 @pytest.mark.parametrize(("name", "wanted"), [
-    ("Dense", "dense"), ("BatchNormalization", "batch_normalization"), ("Conv2D", "conv2_d"), ("ReLU", "re_lu"),
+    ("Dense", "dense"), ("BatchNormalization", "batch_normalization"), ("ReLU", "re_lu"), ("Conv2D", "conv2d"),
+    ("Conv2DTranspose", "conv2d_transpose"), ("MaxPooling2D", "max_pooling2d"),
 ])
 def test_names_in_lower_case(name, wanted):
     assert snake_case(name) == wanted

@@ -50,7 +50,7 @@ def test_a_target_that_does_not_hold_as_many_numbers(target):
         layers.Reshape(target).build((28, 28))
 
 
-@pytest.mark.parametrize("target", [(-1, -1), (0, 3), (2.5,), (-2, 3), "ab", None])
+@pytest.mark.parametrize("target", [(-1, -1), (0, 3), (2.5,), (-2, 3), "ab", None, (), []])
 def test_targets_that_are_no_shapes(target):
     with pytest.raises(ValueError, match="target_shape of Reshape .* Received: "):
         layers.Reshape(target)

@@ -17,6 +17,8 @@ import matplotlib
 def settings():  # all but the backend: looking at it makes matplotlib choose one, for which it imports pyplot
     return {name: matplotlib.rcParams[name] for name in matplotlib.rcParams if name != "backend"}
 before = settings()
+import tinynet
+model = tinynet.Sequential([tinynet.layers.Conv2D(2, 3, input_shape=(28, 28, 1)), tinynet.layers.Flatten()])
 images, labels = np.zeros((3, 28, 28)), np.arange(3)
 probabilities = np.full((3, 10), 0.1)
 figures = [
@@ -32,6 +34,10 @@ figures = [
     plotting.plot_history({"loss": [1.0]}),
     plotting.plot_learning_rate(lambda epoch: 0.1, 3),
     plotting.live_curves([0], [1.0], [0.5], [], [], []),
+    plotting.plot_filters(model.get_weights()[0]),
+    plotting.plot_activations(model, images[0, ..., None]),
+    plotting.plot_receptive_field(model, images[0]),
+    plotting.plot_numbers({"one": np.eye(3)}),
 ]
 assert len(figures) + 3 == len(plotting.__all__), "a function is not drawn here"
 for number, figure in enumerate(figures):

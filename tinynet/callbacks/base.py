@@ -16,7 +16,8 @@ class Callback:
     model : Sequential
         The model in training. `model.stop_training = True` ends the fit after this batch.
     params : dict
-        `epochs`; `steps`, the batches of an epoch; and `done`, how many of them the last epoch had.
+        `epochs`; `steps`, the batches of an epoch; `done`, how many of them the last epoch had; and, after a batch,
+        `samples`, how many this epoch has seen.
     """
 
     model: Any = None

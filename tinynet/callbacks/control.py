@@ -17,7 +17,8 @@ class LearningRateScheduler(Callback):
     Parameters
     ----------
     schedule : function
-        `schedule(epoch)` or `schedule(epoch, lr)`, lr being the rate so far; returns the epoch's rate.
+        `schedule(epoch, lr)`, lr being the rate so far, or `schedule(epoch)` where it takes no more; returns the
+        epoch's rate.
     verbose : bool or int
         Whether to print the rate.
     """
@@ -43,9 +44,11 @@ class LearningRateScheduler(Callback):
 
 
 def _takes_rate(schedule: Callable[..., float]) -> bool:
-    needed = [p for p in inspect.signature(schedule).parameters.values()
-              if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty]
-    return len(needed) == 2
+    try:
+        inspect.signature(schedule).bind(0, 0.0)
+    except TypeError:
+        return False
+    return True
 
 
 class _Watching(Callback):
@@ -126,6 +129,8 @@ class EarlyStopping(_Watching):
 class ReduceLROnPlateau(_Watching):
     """Multiply the learning rate by `factor` when a number has not improved for `patience` epochs.
 
+    The logs' `learning_rate` is that of the epoch that ends, before any change.
+
     Parameters
     ----------
     monitor, min_delta, mode, verbose
@@ -135,7 +140,7 @@ class ReduceLROnPlateau(_Watching):
     patience : int
         Epochs to wait.
     cooldown : int
-        Epochs after a change that are not counted.
+        Epochs after a change in which the count of `patience` rests; as in Keras, the last of them counts again.
     min_lr : float
         The least rate.
     """
@@ -156,17 +161,17 @@ class ReduceLROnPlateau(_Watching):
 
     def on_epoch_end(self, epoch, logs=None):
         optimizer = self.model.optimizer
+        logs["learning_rate"] = optimizer.current_rate
         if self._cooling:
             self._cooling -= 1
-            self.wait = -1  # this epoch is not counted
-        if not self.improved(logs) and self.wait >= max(self.patience, 1):
+            self.wait = 0
+        if not self.improved(logs) and not self._cooling and self.wait >= self.patience:
             rate = max(optimizer.current_rate * self.factor, self.min_lr)
             if rate < optimizer.current_rate:
                 optimizer.learning_rate = rate
                 self._cooling, self.wait = self.cooldown, 0
                 if self.verbose:
                     print(f"Epoch {epoch + 1}: ReduceLROnPlateau sets the learning rate to {rate:.6g}.")
-        logs["learning_rate"] = optimizer.current_rate
 
 
 class TerminateOnNaN(Callback):

@@ -65,7 +65,11 @@ def _print_line(title: str, done: int, steps: int, seconds: float, logs) -> None
 def describe(seconds: float, logs: Mapping[str, float] | None) -> str:
     """Return `1ms/step - loss: 0.3652 - ...` for a step's time and an epoch's numbers."""
     took = f"{float(f'{1e3 * seconds:.2g}'):g}ms/step" if seconds < 1 else f"{seconds:.1f}s/step"
-    return " - ".join([took, *(f"{name}: {value:.4f}" for name, value in (logs or {}).items())])
+    return " - ".join([took, *(f"{name}: {_number(value)}" for name, value in (logs or {}).items())])
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if abs(value) > 1e-3 else f"{value:.4e}"  # as in Keras: four places would make 1e-5 a zero
 
 
 def choose(verbose: str | int) -> list[Callback]:

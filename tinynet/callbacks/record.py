@@ -70,17 +70,23 @@ class PlotTraining(Callback):
 
     def on_train_begin(self, logs=None):
         self._step = 0
-        self._means: dict[str, float] = {}
         self._training: dict[str, list[float]] = {"step": [], "loss": [], "accuracy": []}
         self._validation: dict[str, list[float]] = {"step": [], "loss": [], "accuracy": []}
         self._handle = None
 
+    def on_epoch_begin(self, epoch, logs=None):
+        self._sums: dict[str, float] = {}
+        self._samples = 0
+
     def on_train_batch_end(self, batch, logs=None):
+        # The logs are means over the epoch so far, which hide how a training jumps: take out this batch's own part.
+        samples = self.params["samples"]
+        sums = {name: mean * samples for name, mean in logs.items()}
         if self._step % self.sample_rate == 0:
-            # The logs are means over the epoch so far, which hide how a training jumps: take out this batch's own part.
-            own = {name: (batch + 1) * mean - batch * self._means.get(name, 0.0) for name, mean in logs.items()}
+            own = {name: (total - self._sums.get(name, 0.0)) / (samples - self._samples)
+                   for name, total in sums.items()}
             self._note(self._training, own, "")
-        self._means = logs
+        self._sums, self._samples = sums, samples
         self._step += 1
 
     def on_epoch_end(self, epoch, logs=None):

@@ -142,11 +142,18 @@ class Layer:
 
 def with_sublayers(layer: Layer) -> list[Layer]:
     """Return a layer and, after it, every layer that it holds, as a Dense layer's activation; each once."""
-    found = {id(layer): layer}
-    for held in vars(layer).values():
-        for inner in held if isinstance(held, list) else [held]:
-            if isinstance(inner, Layer):
-                found |= {id(below): below for below in with_sublayers(inner)}
+    found: dict[int, Layer] = {}
+
+    def find(layer: Layer) -> None:
+        if id(layer) in found:
+            return
+        found[id(layer)] = layer
+        for held in vars(layer).values():
+            for inner in held if isinstance(held, list) else [held]:
+                if isinstance(inner, Layer):
+                    find(inner)
+
+    find(layer)
     return list(found.values())
 
 
@@ -160,4 +167,4 @@ def rename(layer: Layer, name: str) -> None:
 
 def snake_case(name: str) -> str:
     """Return a class name as Keras writes it for a layer: BatchNormalization becomes batch_normalization."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    return re.sub(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", name).lower()

@@ -1,25 +1,128 @@
-"""Layers in a row: their names, their shapes, and what is left when models inside models are laid flat."""
+"""Layers made of layers, and the plain row of them: names, shapes, and the way forwards and backwards through it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tinynet.layers.base import Layer, rename, snake_case, with_sublayers
+from tinynet.layers.parameters import check_one_type
+from tinynet.shapes import as_shape
+
+
+class Composite(Layer):
+    """A layer made of layers, its `layers`: what it is told, it tells them."""
+
+    layers: Sequence[Layer]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether any layer is trainable; setting it sets all of them."""
+        return any(layer.trainable for layer in self.layers)
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        for layer in self.layers:
+            layer.trainable = trainable
+
+    def forget(self) -> None:
+        super().forget()
+        for layer in self.layers:
+            layer.forget()
+
+
+class Row(Composite):
+    """Layers in a row: the output of each is the input of the next; a row of none gives back its input.
+
+    Backward is the chain rule: from the last layer to the first, each makes of the gradient of its output the gradient
+    of its input, which is the output of the layer before it.
+    """
+
+    kind = "Layer"  # how errors call what the row belongs to
+
+    def __init__(self, name: str | None = None):
+        super().__init__(name)
+        self.layers: list[Layer] = []
+        self._chain: list[Layer] = []
+        self._inside: str | None = None  # the name of what this row is a part of
+
+    def take_in(self, layer: Layer, before: Sequence[Layer], owner: str) -> None:
+        """Take a layer that is none of those `before` it in `owner`, and call it differently."""
+        check_new(layer, [*before, self], owner)
+        name_apart(layer, before)
+        self.layers.append(layer)
+
+    def claim(self) -> None:
+        """Tell models in the row that they are a part of it, and cannot grow any more."""
+        for layer in self.layers:
+            if isinstance(layer, Row):
+                layer._inside = self.name
+
+    def build(self, input_shape) -> tuple[int, ...]:
+        """Build every layer for inputs of `input_shape`, without the batch axis, and return the output's shape."""
+        input_shape = as_shape(input_shape)
+        self._build_layers(input_shape)
+        super().build(input_shape)
+        return self._join()
+
+    def _build_layers(self, input_shape: tuple[int, ...]) -> None:
+        build_row(self.layers, input_shape, f"{self.kind} {self.name!r}")
+
+    def _join(self) -> tuple[int, ...]:
+        """Gather what the layers hold: the leaves in a row, the parameters in order, the output's shape."""
+        chain = list(leaves(self.layers))
+        parameters = [parameter for leaf in chain for parameter in leaf.parameters]
+        check_one_type(parameters)
+        self._chain, self.parameters = chain, parameters
+        self.output_shape = self.layers[-1].output_shape if self.layers else self.input_shape
+        return self.output_shape
+
+    def propagate(self, x, *, training: bool = False):
+        """Return y from x as layers take and give them: no copies, y is the buffer of a layer."""
+        for layer in self._chain:
+            x = layer.forward(x, training=training)
+        return x
+
+    def backpropagate(self, dy, *, need_dx: bool = True):
+        """Return dx from dy in the same way; without `need_dx` end at the first layer that has something to learn."""
+        return self._backpropagate(dy, len(self._chain), need_dx)
+
+    def _backpropagate(self, dy, end: int, need_dx: bool):
+        first = 0 if need_dx else self._first_trainable()
+        for i in range(end - 1, first - 1, -1):
+            dy = self._chain[i].backward(dy, need_dx=i > first or need_dx)
+        for layer in self._chain[:first]:
+            layer.forget()
+        return dy if need_dx else None
+
+    def _first_trainable(self) -> int:
+        for i, layer in enumerate(self._chain):
+            if any(parameter.trainable and not parameter.frozen for parameter in layer.parameters):
+                return i
+        return len(self._chain)
 
 
 def leaves(layers: Iterable[Layer]) -> Iterator[Layer]:
-    """Yield the layers, with every model among them replaced by its own layers."""
+    """Yield the layers, with every row among them, as a model, replaced by its own layers."""
     for layer in layers:
-        if hasattr(layer, "layers"):
+        if isinstance(layer, Row):
             yield from leaves(layer.layers)
         else:
             yield layer
 
 
-def check_new(layer: Layer, before: Sequence[Layer]) -> None:
+def members(layers: Iterable[Layer]) -> Iterator[Layer]:
+    """Yield the layers, each followed by those that it is made of."""
+    for layer in layers:
+        yield layer
+        if isinstance(layer, Composite):
+            yield from members(layer.layers)
+
+
+def check_new(layer: Layer, before: Sequence[Layer], owner: str) -> None:
     """Raise an error unless `layer` is a layer that is not among those before it."""
     if not isinstance(layer, Layer):
-        raise TypeError(f"A Sequential is made of layers. Received: {layer!r}")
-    known = {id(mine) for mine in (*before, *leaves(before))}
-    if any(id(new) in known for new in (layer, *leaves([layer]))):
+        raise TypeError(f"{owner} is made of layers. Received: {layer!r}")
+    known = {id(mine) for mine in members(before)}
+    if any(id(new) in known for new in members([layer])):
         raise ValueError(f"The same layer object cannot be used twice in one model; make a second "
                          f"{type(layer).__name__}. Received: {layer!r} again")
 
@@ -32,8 +135,8 @@ def name_apart(layer: Layer, before: Sequence[Layer]) -> None:
     ValueError
         If a name that somebody chose is taken.
     """
-    taken = {other.name for mine in before for other in (mine, *leaves([mine]))}
-    for new in dict.fromkeys((layer, *leaves([layer]))):
+    taken = {other.name for other in members(before)}
+    for new in members([layer]):
         if new.named and new.name in taken:
             raise ValueError(f"Two layers of a model cannot share a name. Received: {new.name!r} again")
         base, number = snake_case(type(new).__name__), 0
@@ -43,7 +146,19 @@ def name_apart(layer: Layer, before: Sequence[Layer]) -> None:
         taken.add(new.name)
 
 
-def build_row(layers: Sequence[Layer], input_shape: tuple[int, ...], model: str) -> None:
+@contextlib.contextmanager
+def all_or_none(layers: Sequence[Layer]) -> Iterator[None]:
+    """Let layers be built inside; after an error none of them is that was not before."""
+    said = {inner: inner.input_shape for layer in layers for inner in with_sublayers(layer) if not inner.built}
+    try:
+        yield
+    except Exception:
+        for layer, its_shape in said.items():
+            layer.built, layer.input_shape, layer.parameters = False, its_shape, []
+        raise
+
+
+def build_row(layers: Sequence[Layer], input_shape: tuple[int, ...], owner: str) -> None:
     """Build each layer that is not built yet for what the one before it gives; all of them or, after an error, none.
 
     Raises
@@ -51,28 +166,25 @@ def build_row(layers: Sequence[Layer], input_shape: tuple[int, ...], model: str)
     ValueError
         If a layer cannot take that; the message lists the shapes up to there.
     """
-    said = {inner: inner.input_shape for layer in layers for inner in with_sublayers(layer) if not inner.built}
     shape = input_shape
-    try:
+    with all_or_none(layers):
         for i, layer in enumerate(layers):
-            shape = _build(layer, shape, layers[:i], input_shape, model)
-    except Exception:
-        for layer, its_shape in said.items():
-            layer.built, layer.input_shape, layer.parameters = False, its_shape, []
-        raise
+            shape = _build(layer, shape, owner, lambda i=i: path(input_shape, layers[:i]))
 
 
-def _build(layer: Layer, shape, before: Sequence[Layer], input_shape, model: str) -> tuple[int, ...]:
-    def path() -> str:
-        shapes = [f"input {input_shape}", *(f"{other.name} {other.output_shape}" for other in before)]
-        return "shapes go " + " -> ".join(shapes)
+def path(input_shape: tuple[int, ...], layers: Sequence[Layer]) -> str:
+    """Return the shapes on the way through layers that are built, for errors."""
+    return " -> ".join([f"input {input_shape}", *(f"{layer.name} {layer.output_shape}" for layer in layers)])
 
+
+def _build(layer: Layer, shape: tuple[int, ...], owner: str, way: Callable[[], str]) -> tuple[int, ...]:
     if layer.input_shape not in (None, shape):
         said = "was built for inputs of shape " if layer.built else "says input_shape="
-        raise ValueError(f"Layer {layer.name!r} {said}{layer.input_shape}, but here {path()}. Received: {shape}")
+        raise ValueError(f"Layer {layer.name!r} {said}{layer.input_shape}, but here shapes go {way()}. "
+                         f"Received: {shape}")
     if layer.built:
         return layer.output_shape
     try:
         return layer.build(shape)
     except ValueError as error:
-        raise ValueError(f"Model {model!r}: {path()}, and {layer.name!r} cannot be built: {error}") from error
+        raise ValueError(f"{owner}: shapes go {way()}, and {layer.name!r} cannot be built: {error}") from error

@@ -1,6 +1,6 @@
 """The fully connected layer."""
 
-from tinynet import initializers, random
+from tinynet import initializers, random, regularizers
 from tinynet.errors import explain_keywords
 from tinynet.layers.activation import Activation
 from tinynet.layers.base import Layer
@@ -37,6 +37,8 @@ class Dense(Layer):
         Whether there is a bias.
     kernel_initializer, bias_initializer : str or Initializer
         See :mod:`tinynet.initializers`.
+    kernel_regularizer, bias_regularizer : str or Regularizer, optional
+        See :mod:`tinynet.regularizers`.
     name, input_shape
         As for every :class:`~tinynet.layers.Layer`.
 
@@ -48,24 +50,28 @@ class Dense(Layer):
 
     @explain_keywords
     def __init__(self, units: int, activation=None, use_bias: bool = True, kernel_initializer="glorot_uniform",
-                 bias_initializer="zeros", name: str | None = None, input_shape=None):
+                 bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None, name: str | None = None,
+                 input_shape=None):
         super().__init__(name, input_shape)
         self.units = as_count(units, "units of Dense")
         self.activation = Activation(activation, name=self.name)
         self.use_bias = use_bias
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
 
     def build(self, input_shape):
         super().build(input_shape)
         generator = random.spawn()
         shape = (self.input_shape[-1], self.units)
         self.kernel = self.add_parameter(
-            draw("kernel", shape, self.dtype, self.ops, self.kernel_initializer, generator))
+            draw("kernel", shape, self.dtype, self.ops, self.kernel_initializer, generator, self.kernel_regularizer))
         self.bias = None
         if self.use_bias:
             self.bias = self.add_parameter(
-                draw("bias", (self.units,), self.dtype, self.ops, self.bias_initializer, generator))
+                draw("bias", (self.units,), self.dtype, self.ops, self.bias_initializer, generator,
+                     self.bias_regularizer))
         self.output_shape = (*self.input_shape[:-1], self.units)
         self.activation.build(self.output_shape)
         return self.output_shape

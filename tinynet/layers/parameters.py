@@ -6,6 +6,8 @@ from types import ModuleType
 
 import numpy as np
 
+from tinynet.regularizers import Regularizer
+
 
 class Parameter:
     """An array that a layer owns, and its gradient.
@@ -21,16 +23,19 @@ class Parameter:
         Whether an optimizer may ever change it; False for moving statistics.
     frozen : bool
         Whether its layer was told `trainable = False`.
+    regularizer : Regularizer or None
+        The penalty on its size; see :mod:`tinynet.regularizers`.
     """
 
-    __slots__ = ("arena", "frozen", "grad", "name", "offset", "trainable", "value")
+    __slots__ = ("arena", "frozen", "grad", "name", "offset", "regularizer", "trainable", "value")
 
-    def __init__(self, name: str, value, grad, trainable: bool = True):
+    def __init__(self, name: str, value, grad, trainable: bool = True, regularizer: Regularizer | None = None):
         self.name = name
         self.value = value
         self.grad = grad
         self.trainable = trainable
         self.frozen = False
+        self.regularizer = regularizer
         self.arena: Arena | None = None
         self.offset = 0
 
@@ -106,7 +111,8 @@ def stretches(parameters: Sequence[Parameter]) -> list[slice]:
     return found
 
 
-def draw(name: str, shape: tuple[int, ...], dtype: str, ops: ModuleType, initializer, generator) -> Parameter:
+def draw(name: str, shape: tuple[int, ...], dtype: str, ops: ModuleType, initializer, generator,
+         regularizer: Regularizer | None = None) -> Parameter:
     """Make a parameter whose value `initializer` draws.
 
     Raises
@@ -117,4 +123,4 @@ def draw(name: str, shape: tuple[int, ...], dtype: str, ops: ModuleType, initial
     value = np.asarray(initializer(shape, generator))
     if value.shape != shape:
         raise ValueError(f"The initializer of {name!r} must return the shape {shape}. Received: {value.shape}")
-    return Parameter(name, ops.asarray(value, dtype), ops.zeros(shape, dtype))
+    return Parameter(name, ops.asarray(value, dtype), ops.zeros(shape, dtype), regularizer=regularizer)

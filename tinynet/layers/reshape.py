@@ -73,6 +73,9 @@ class Reshape(_Reshaping):
     def __init__(self, target_shape, name: str | None = None, input_shape=None):
         super().__init__(name, input_shape)
         self.target_shape = tuple(target_shape) if isinstance(target_shape, tuple | list) else (target_shape,)
+        if not self.target_shape:
+            raise ValueError("target_shape of Reshape must have an entry; (1,) makes one number of each sample a row. "
+                             "Received: ()")
         as_shape([entry for entry in self.target_shape if entry != -1], "target_shape of Reshape")
         if self.target_shape.count(-1) > 1:
             raise ValueError(f"target_shape of Reshape may leave one entry open as -1. Received: {target_shape!r}")

@@ -1,4 +1,4 @@
-"""Pictures of data, predictions and training, drawn with matplotlib.
+"""Pictures of data, predictions, training and the inside of networks, drawn with matplotlib.
 
 Every function returns a matplotlib ``Figure``. In a notebook it shows as the last expression of a cell, or with
 ``display(figure)``; elsewhere :func:`save` writes it to a file. No screen is needed and no global state is touched:
@@ -15,7 +15,9 @@ returns, (n, classes). Anything else gets a ValueError that says what was expect
 
 from tinynet.plotting.curves import live_curves, plot_history, plot_learning_rate
 from tinynet.plotting.figure import in_notebook, save, show_live
+from tinynet.plotting.filters import plot_activations, plot_filters
 from tinynet.plotting.images import plot_digits, plot_image, plot_images, plot_wrong_first
+from tinynet.plotting.numbers import plot_numbers
 from tinynet.plotting.predictions import (
     plot_confusion_matrix,
     plot_prediction,
@@ -23,20 +25,25 @@ from tinynet.plotting.predictions import (
     plot_predictions,
     plot_probabilities,
 )
+from tinynet.plotting.windows import plot_receptive_field
 
 __all__ = [
     "in_notebook",
     "live_curves",
+    "plot_activations",
     "plot_confusion_matrix",
     "plot_digits",
+    "plot_filters",
     "plot_history",
     "plot_image",
     "plot_images",
     "plot_learning_rate",
+    "plot_numbers",
     "plot_prediction",
     "plot_prediction_pairs",
     "plot_predictions",
     "plot_probabilities",
+    "plot_receptive_field",
     "plot_wrong_first",
     "save",
     "show_live",

@@ -92,6 +92,19 @@ def as_names(class_names: Sequence[str] | None, classes: int) -> list[str]:
     return [str(name) for name in class_names]
 
 
+def as_shades(values: np.ndarray, largest: float | None = None) -> np.ndarray:
+    """Turn numbers of any shape into colours, uint8 (..., 3): 0 is white, what lies above darker, what lies below red.
+
+    `largest` is the size that gets the full shade; the largest of the values if nothing is said.
+    """
+    values = np.asarray(values, np.float64)
+    largest = np.abs(values).max() if largest is None else largest
+    if not math.isfinite(largest):
+        raise ValueError(f"what is drawn has to be of finite numbers only. Received: values up to {largest}")
+    light = (255 * (1 - np.abs(values) / max(largest, 1e-12)) + 0.5).astype(np.uint8)
+    return np.stack([np.where(values < 0, 255, light), light, light], axis=-1)
+
+
 def _are_numbers(array: np.ndarray) -> bool:
     return array.size > 0 and array.dtype.kind in "buif"
 

@@ -1,7 +1,7 @@
 import io
 import json
 
-from benchmarks.models import MODELS
+from benchmarks.models import MODELS, Dropout
 from benchmarks.workers import loop
 
 
@@ -43,11 +43,25 @@ def test_the_losses_are_those_of_single_steps():
 
 def test_a_model_is_built_once():
     runners = {}
-    for _ in range(2):
-        loop.answer({"do": "losses", "model": "softmax_b128", "steps": 1}, runners, CountingRunner)
-    assert list(runners) == ["softmax_b128"]
-    assert runners["softmax_b128"].model is MODELS["softmax_b128"]
-    assert len(runners["softmax_b128"].calls) == 4
+    for do in ("losses", "memory"):
+        loop.answer({"do": do, "model": "softmax_b128", "steps": 1}, runners, CountingRunner)
+    assert list(runners) == [MODELS["softmax_b128"]]
+    assert len(runners[MODELS["softmax_b128"]].calls) == 4
+
+
+def test_losses_are_compared_without_dropout_and_steps_are_timed_with_it():
+    runners = {}
+    loop.answer({"do": "losses", "model": "deep_mnist_b50", "steps": 1}, runners, CountingRunner)
+    loop.answer({"do": "time", "model": "deep_mnist_b50", "steps": 1}, runners, CountingRunner)
+    kinds = [[type(layer) for layer in model.layers] for model in runners]
+    assert [Dropout in layers for layers in kinds] == [False, True]
+    assert [len(layers) for layers in kinds] == [7, 8]
+
+
+def test_memory_is_that_of_the_process_after_the_steps(monkeypatch):
+    runner = CountingRunner()
+    monkeypatch.setattr(loop, "peak_memory", lambda: 1000 + runner.done)
+    assert loop.memory(runner, 30) == 1030
 
 
 def test_a_worker_that_cannot_be_imported_says_so_and_ends():

@@ -4,8 +4,11 @@ Each kernel equals the kernel of the same name in the same room of the numpy win
 of threads would spin beside the BLAS' own, and the two would keep each other from the cores.
 """
 
+from tinynet.backends.numba.conv import add_bias, conv2d, conv2d_backward, sum_bias
 from tinynet.backends.numba.dense import dense, dense_backward
+from tinynet.backends.numba.depthwise import depthwise_conv2d, depthwise_conv2d_backward
 from tinynet.backends.numba.elementwise import (
+    add,
     clipped_relu,
     clipped_relu_backward,
     dropout,
@@ -33,7 +36,43 @@ from tinynet.backends.numba.losses import (
     mean_squared_error,
 )
 from tinynet.backends.numba.memory import asarray, draw_uniform, empty, take, to_numpy, zeros
-from tinynet.backends.numba.optim import adagrad, adam, momentum, rmsprop, scale, sgd, squared_norm
+from tinynet.backends.numba.norm import (
+    batch_norm,
+    batch_norm_backward,
+    layer_norm,
+    layer_norm_backward,
+    moments,
+    moving_average,
+)
+from tinynet.backends.numba.optim import (
+    adagrad,
+    adam,
+    add_penalty_gradient,
+    momentum,
+    penalty,
+    rmsprop,
+    scale,
+    sgd,
+    squared_norm,
+)
+from tinynet.backends.numba.pool import (
+    average_pool,
+    average_pool_backward,
+    global_average_pool,
+    global_average_pool_backward,
+    global_max_pool,
+    global_max_pool_backward,
+    max_pool,
+    max_pool_backward,
+)
+from tinynet.backends.numba.resize import (
+    crop,
+    upsample,
+    upsample_backward,
+    upsample_bilinear,
+    upsample_bilinear_backward,
+    zero_pad,
+)
 from tinynet.backends.numba.softmax import (
     categorical_crossentropy,
     count_hits,
@@ -51,16 +90,28 @@ name = "numba"
 __all__ = [
     "adagrad",
     "adam",
+    "add",
+    "add_bias",
+    "add_penalty_gradient",
     "asarray",
+    "average_pool",
+    "average_pool_backward",
+    "batch_norm",
+    "batch_norm_backward",
     "binary_crossentropy",
     "categorical_crossentropy",
     "clipped_relu",
     "clipped_relu_backward",
+    "conv2d",
+    "conv2d_backward",
     "count_hits",
     "count_one_hot_hits",
     "count_same_side",
+    "crop",
     "dense",
     "dense_backward",
+    "depthwise_conv2d",
+    "depthwise_conv2d_backward",
     "draw_uniform",
     "dropout",
     "dropout_backward",
@@ -69,13 +120,24 @@ __all__ = [
     "empty",
     "gelu",
     "gelu_backward",
+    "global_average_pool",
+    "global_average_pool_backward",
+    "global_max_pool",
+    "global_max_pool_backward",
     "huber",
+    "layer_norm",
+    "layer_norm_backward",
     "leaky_relu",
     "leaky_relu_backward",
     "logistic_crossentropy",
+    "max_pool",
+    "max_pool_backward",
     "mean_absolute_error",
     "mean_squared_error",
+    "moments",
     "momentum",
+    "moving_average",
+    "penalty",
     "relu",
     "relu_backward",
     "rmsprop",
@@ -91,9 +153,15 @@ __all__ = [
     "sparse_categorical_crossentropy",
     "sparse_softmax_crossentropy",
     "squared_norm",
+    "sum_bias",
     "take",
     "tanh",
     "tanh_backward",
     "to_numpy",
+    "upsample",
+    "upsample_backward",
+    "upsample_bilinear",
+    "upsample_bilinear_backward",
+    "zero_pad",
     "zeros",
 ]

@@ -1,4 +1,4 @@
-"""Activations and dropout in one pass each, over any shape read as a flat array.
+"""Activations, dropout and sums in one pass each, over any shape read as a flat array.
 
 Constants are cast to the array's own type: a float64 among float32 would turn the whole loop into float64.
 Comparisons are written so that NaN goes through, as it does in NumPy: a diverging run must show. Where NumPy has a loop
@@ -10,8 +10,10 @@ import math
 import numpy as np
 
 from tinynet.backends.numba.jit import jit
+from tinynet.backends.numba.workers import shared
 
 
+@shared
 @jit
 def relu(x, y) -> None:
     """Equals numpy.elementwise.relu."""
@@ -21,6 +23,7 @@ def relu(x, y) -> None:
         y[i] = zero if x[i] <= zero else x[i]
 
 
+@shared
 @jit
 def relu_backward(dy, x, y, dx) -> None:
     """Equals numpy.elementwise.relu_backward."""
@@ -30,6 +33,7 @@ def relu_backward(dy, x, y, dx) -> None:
         dx[i] = dy[i] if y[i] > zero else zero
 
 
+@shared
 @jit
 def clipped_relu(x, y, ceiling) -> None:
     """Equals numpy.elementwise.clipped_relu."""
@@ -39,6 +43,7 @@ def clipped_relu(x, y, ceiling) -> None:
         y[i] = zero if x[i] <= zero else (top if x[i] >= top else x[i])
 
 
+@shared
 @jit
 def clipped_relu_backward(dy, x, y, dx, ceiling) -> None:
     """Equals numpy.elementwise.clipped_relu_backward."""
@@ -48,6 +53,7 @@ def clipped_relu_backward(dy, x, y, dx, ceiling) -> None:
         dx[i] = dy[i] if zero < y[i] < top else zero
 
 
+@shared
 @jit
 def leaky_relu(x, y, slope) -> None:
     """Equals numpy.elementwise.leaky_relu."""
@@ -57,6 +63,7 @@ def leaky_relu(x, y, slope) -> None:
         y[i] = x[i] if x[i] > zero else s * x[i]
 
 
+@shared
 @jit
 def leaky_relu_backward(dy, x, y, dx, slope) -> None:
     """Equals numpy.elementwise.leaky_relu_backward."""
@@ -66,6 +73,7 @@ def leaky_relu_backward(dy, x, y, dx, slope) -> None:
         dx[i] = dy[i] if y[i] > zero else s * dy[i]
 
 
+@shared
 @jit
 def elu(x, y) -> None:
     """Equals numpy.elementwise.elu."""
@@ -74,6 +82,7 @@ def elu(x, y) -> None:
         y[i] = x[i] if x[i] > 0 else math.expm1(x[i])
 
 
+@shared
 @jit
 def elu_backward(dy, x, y, dx) -> None:
     """Equals numpy.elementwise.elu_backward."""
@@ -83,6 +92,7 @@ def elu_backward(dy, x, y, dx) -> None:
         dx[i] = dy[i] if y[i] > 0 else dy[i] * (y[i] + one)
 
 
+@shared
 @jit
 def gelu(x, y) -> None:
     """Equals numpy.elementwise.gelu."""
@@ -92,6 +102,7 @@ def gelu(x, y) -> None:
         y[i] = x[i] * half * math.erfc(-x[i] * root)
 
 
+@shared
 @jit
 def gelu_backward(dy, x, y, dx) -> None:
     """Equals numpy.elementwise.gelu_backward."""
@@ -120,6 +131,7 @@ def one_over_one_plus(e) -> None:
         e[i] = one / (one + e[i])
 
 
+@shared
 @jit
 def sigmoid_backward(dy, x, y, dx) -> None:
     """Equals numpy.elementwise.sigmoid_backward."""
@@ -134,6 +146,7 @@ def tanh(x, y) -> None:
     np.tanh(x, out=y)
 
 
+@shared
 @jit
 def tanh_backward(dy, x, y, dx) -> None:
     """Equals numpy.elementwise.tanh_backward."""
@@ -152,6 +165,7 @@ def softplus(x, y) -> None:
         y[i] = (zero if x[i] <= zero else x[i]) + math.log1p(math.exp(-abs(x[i])))
 
 
+@shared
 @jit
 def softplus_backward(dy, x, y, dx) -> None:
     """Equals numpy.elementwise.softplus_backward."""
@@ -160,6 +174,7 @@ def softplus_backward(dy, x, y, dx) -> None:
         dx[i] = dy[i] * -math.expm1(-y[i])
 
 
+@shared
 @jit
 def dropout(x, noise, rate, y) -> None:
     """Equals numpy.elementwise.dropout."""
@@ -173,3 +188,12 @@ def dropout(x, noise, rate, y) -> None:
 def dropout_backward(dy, noise, rate, dx) -> None:
     """Equals numpy.elementwise.dropout_backward."""
     dropout(dy, noise, rate, dx)
+
+
+@shared
+@jit
+def add(a, b, y) -> None:
+    """Equals numpy.elementwise.add."""
+    a, b, y = a.ravel(), b.ravel(), y.ravel()
+    for i in range(y.size):
+        y[i] = a[i] + b[i]

@@ -1,4 +1,4 @@
-"""Activations and dropout, element by element: y = f(x), and dx = dy · f'(x).
+"""Activations, dropout and sums, element by element: y = f(x), and dx = dy · f'(x).
 
 Every backward kernel gets dy, x and y. Most derivatives read more simply from y, and then a layer may have written y
 over x: only those named in `tinynet.activations` as needing x look at it. At ReLU's kinks (0, and the ceiling of a
@@ -106,3 +106,8 @@ def dropout(x, noise, rate, y) -> None:
 def dropout_backward(dy, noise, rate, dx) -> None:
     """Compute dx = dy / (1 - rate) where the forward pass let x through, else 0: the same map."""
     dropout(dy, noise, rate, dx)
+
+
+def add(a, b, y) -> None:
+    """Compute y = a + b; y may be one of the two."""
+    np.add(a, b, out=y)

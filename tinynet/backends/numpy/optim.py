@@ -1,4 +1,7 @@
-"""Update rules over flat arrays: `value` is changed in place by its `grad`; so are the optimizer's slots."""
+"""Update rules over flat arrays: `value` is changed in place by its `grad`; so are the optimizer's slots.
+
+Beside them the penalties that regularizers add to a loss, over arrays of any shape.
+"""
 
 import numpy as np
 
@@ -46,3 +49,13 @@ def squared_norm(grad) -> float:
 def scale(grad, factor) -> None:
     """grad *= factor."""
     grad *= factor
+
+
+def penalty(value, l1, l2) -> float:
+    """Return l1 Σ |value| + l2 Σ value²."""
+    return float(l1 * np.abs(value).sum() + l2 * np.square(value).sum())
+
+
+def add_penalty_gradient(value, grad, l1, l2) -> None:
+    """grad += the gradient of the penalty by value: l1 sign(value) + 2 l2 value."""
+    grad += l1 * np.sign(value) + 2 * l2 * value

@@ -1,0 +1,97 @@
+"""A small pool of threads that share the batch of one large kernel, the BLAS held to one thread meanwhile.
+
+The kernels stay serial: each thread runs them on its own samples. Handing work over and waiting for it costs about
+50 µs, so only work that lasts longer is shared; the two thresholds here say from where.
+"""
+
+import concurrent.futures
+import functools
+import os
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import threadpoolctl
+
+LARGE_NUMBERS = 300_000
+"""Numbers read and written from which work is shared: about 100 µs of one core."""
+
+LARGE_PRODUCTS = 8_000_000
+"""Multiplications of a matrix product from which it is shared; about 150 µs of one core."""
+
+_busy = threading.Lock()
+_held: list[int] = []  # while work is shared: how many threads the BLAS had before
+
+
+def is_large(numbers: int = 0, products: int = 0) -> bool:
+    """Whether work is worth sharing that reads and writes so many numbers, or multiplies so many."""
+    return numbers >= LARGE_NUMBERS or products >= LARGE_PRODUCTS
+
+
+def parts(n: int, large: bool = True) -> list[slice]:
+    """Return the slices of n samples that threads take: as many as the BLAS has threads, or one of small work.
+
+    They depend on nothing else, so that sums over them come out the same to the last bit.
+    """
+    count = min(n, blas_threads()) if large and n else 1
+    edges = [n * i // count for i in range(count + 1)]
+    return [slice(*edge) for edge in zip(edges[:-1], edges[1:], strict=True)]
+
+
+def shared(kernel: Callable) -> Callable:
+    """Share a kernel's batch between threads where it is large; the first axis of all its arrays is the batch."""
+    @functools.wraps(kernel)
+    def run(*arguments):
+        if not is_large(numbers=arguments[0].size):
+            kernel(*arguments)
+            return
+        share(lambda _, samples: kernel(*[a[samples] if isinstance(a, np.ndarray) else a for a in arguments]),
+              parts(len(arguments[0])))
+
+    return run
+
+
+def share(work: Callable, slices: list[slice]) -> None:
+    """Call `work(i, slices[i])` for every i, each on a thread of its own; this thread takes the first.
+
+    While another Python thread has the pool, all of it runs on this one, with the same result.
+    """
+    if len(slices) == 1 or not _busy.acquire(blocking=False):
+        for i, samples in enumerate(slices):
+            work(i, samples)
+        return
+    _held.append(blas_threads())
+    try:
+        _let_blas_use(1)
+        pool = _pool(len(slices) - 1, os.getpid())
+        others = [pool.submit(work, i, slices[i]) for i in range(1, len(slices))]
+        try:
+            work(0, slices[0])
+        finally:
+            concurrent.futures.wait(others)
+        for other in others:
+            other.result()
+    finally:
+        _let_blas_use(_held.pop())
+        _busy.release()
+
+
+def blas_threads() -> int:
+    """Return how many threads NumPy's products may use; 1 where that cannot be known."""
+    return _held[0] if _held else min((library.num_threads for library in _blas()), default=1)
+
+
+def _let_blas_use(threads: int) -> None:
+    for library in _blas():
+        library.set_num_threads(threads)
+
+
+@functools.cache
+def _blas() -> list:
+    return threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+@functools.cache
+def _pool(threads: int, process: int) -> concurrent.futures.ThreadPoolExecutor:
+    """Return the threads of this process: a forked child has none of its parent's."""
+    return concurrent.futures.ThreadPoolExecutor(threads, thread_name_prefix="tinynet")
