@@ -43,18 +43,20 @@ def test_tiles_cover_the_columns_to_less_than_half_a_vector(left, itemsize):
 
 
 @jit
-def product(A, B, columns, bias, out, sums):
+def product(A, B, columns, bias, out, sums, relu):
     write_row(A.ravel(), 0, (A.shape[1], 0, 0, 1), B.ravel(), 0, (0, 0, columns), (1, 1, A.shape[1]), columns, sums,
-              out.ravel(), 0, out.shape[1], A.shape[0], bias)
+              out.ravel(), 0, out.shape[1], A.shape[0], bias, relu)
 
 
 @pytest.mark.parametrize("places", [1, 2, ROWS - 1, ROWS, ROWS + 1, 2 * ROWS - 1, 2 * ROWS, 3 * ROWS + 2])
 @pytest.mark.parametrize("short", [0, 1])
-def test_a_row_of_places(places, short):
+@pytest.mark.parametrize("relu", [False, True])
+def test_a_row_of_places(places, short, relu):
     """Places that do not fill the last tile; columns of which the last are padding."""
     rng = np.random.default_rng(0)
     columns = VECTOR // 8
     A, B, bias = rng.normal(size=(places, 5)), rng.normal(size=(5, columns)), rng.normal(size=columns - short)
     out = np.full((places, columns - short), np.nan)
-    product(A, B, columns, bias, out, np.full(ROWS * columns, np.nan))
-    np.testing.assert_allclose(out, (A @ B)[:, : columns - short] + bias, rtol=1e-12, atol=1e-13)
+    product(A, B, columns, bias, out, np.full(ROWS * columns, np.nan), relu)
+    wanted = (A @ B)[:, : columns - short] + bias
+    np.testing.assert_allclose(out, np.maximum(wanted, 0) if relu else wanted, rtol=1e-12, atol=1e-13)

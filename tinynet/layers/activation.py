@@ -62,6 +62,11 @@ class Activation(Layer):
         return dx
 
     @property
+    def is_relu(self) -> bool:
+        """Whether f is the plain ReLU, which a layer's own kernel may compute in the same pass."""
+        return self.rule is RULES["relu"]
+
+    @property
     def activation(self) -> "Activation":
         """Itself, so that a model's last activation is found in the same way whichever layer it ends in."""
         return self

@@ -109,7 +109,8 @@ class Conv2D(Convolution):
 
     The copies of padding are dropped. `backends/numpy/conv.py` does this line by line, beside the seven plain loops.
     With groups, channels and filters are cut into that many parts, and part g of the filters sees part g of the
-    channels: so many convolutions side by side.
+    channels: so many convolutions side by side. A ReLU is done by the convolution's own kernel, in the pass that
+    writes z.
 
     Source: LeCun et al. 1998, Gradient-based learning applied to document recognition; as columns: Chellapilla et al.
     2006, High performance convolutional neural networks for document processing.
@@ -173,20 +174,41 @@ class Conv2D(Convolution):
         self.activation.build(self.output_shape)
         return self.output_shape
 
+    def forward(self, x, *, training=False):
+        if not self.activation.is_relu:
+            return super().forward(x, training=training)
+        x = self.check_input(x)
+        y = self._convolve(x, relu=True)
+        self.keep(training, x, y)
+        return y
+
+    def backward(self, dy, *, need_dx=True):
+        if not self.activation.is_relu:
+            return super().backward(dy, need_dx=need_dx)
+        dy, x, y = self.recall(dy)
+        return self._go_back(dy, x, need_dx, y)
+
     def logits(self, x, *, training=False):
         """Return z, the values before the activation."""
         x = self.check_input(x)
-        z = self.buffer("z", (len(x), *self.output_shape))
-        self.ops.conv2d(x, self.kernel.value, self.bias_value(), z, self.window, self.buffer)
+        z = self._convolve(x)
         self.keep(training, x)
         return z
 
     def logits_backward(self, dz, *, need_dx=True):
         """Fill the gradients of kernel and bias from dz, and return dx."""
         dz, x = self.recall(dz)
+        return self._go_back(dz, x, need_dx)
+
+    def _convolve(self, x, relu=False):
+        z = self.buffer("z", (len(x), *self.output_shape))
+        self.ops.conv2d(x, self.kernel.value, self.bias_value(), z, self.window, self.buffer, relu)
+        return z
+
+    def _go_back(self, dz, x, need_dx, y=None):
         dx = self.buffer("dx", x.shape) if need_dx else None
         self.ops.conv2d_backward(x, self.kernel.value, dz, dx, self.grad(self.kernel), self.grad(self.bias),
-                                 self.window, self.buffer)
+                                 self.window, self.buffer, y)
         return dx
 
 

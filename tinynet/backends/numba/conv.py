@@ -22,21 +22,21 @@ from tinynet.backends.numba.workers import is_large, parts, share
 from tinynet.backends.numpy.conv import as_columns
 
 
-def conv2d(x, kernel, bias, y, window, buffer) -> None:
+def conv2d(x, kernel, bias, y, window, buffer, relu=False) -> None:
     """Equals numpy.conv.conv2d."""
-    if is_pointwise(x, kernel, window):
+    if is_pointwise(x, kernel, window) and not relu:
         dense(as_columns(x), as_columns(kernel), bias, as_columns(y))
         return
     slices = share_out(y, kernel)
     weights = by_groups(x, kernel, buffer)
     images = padded_images(x, window, len(slices), buffer)
     bias = np.zeros(y.shape[3], y.dtype) if bias is None else bias
-    share(lambda part, some: convolve(x[some], weights, bias, y[some], window, images[part]), slices)
+    share(lambda part, some: convolve(x[some], weights, bias, y[some], window, images[part], relu), slices)
 
 
-def conv2d_backward(x, kernel, dy, dx, dkernel, dbias, window, buffer) -> None:
+def conv2d_backward(x, kernel, dy, dx, dkernel, dbias, window, buffer, y=None) -> None:
     """Equals numpy.conv.conv2d_backward."""
-    if is_pointwise(x, kernel, window):
+    if is_pointwise(x, kernel, window) and y is None:
         dense_backward(as_columns(x), as_columns(kernel), as_columns(dy), None if dx is None else as_columns(dx),
                        None if dkernel is None else as_columns(dkernel), dbias)
         return
@@ -49,12 +49,9 @@ def conv2d_backward(x, kernel, dy, dx, dkernel, dbias, window, buffer) -> None:
     dbiases = buffer("dbiases", (len(slices), dy.shape[3]))
 
     def work(part, some):
-        if dx is not None:
-            convolve_back(dy[some], turned, dx[some], window, dys[part], before)
-        if dkernel is not None:
-            correlate(x[some], dy[some], dkernels[part], window, images[part], dys[part], before)
-        if dbias is not None:
-            sum_rows(as_columns(dy[some]), dbiases[part])
+        go_back(x[some], dy[some], None if y is None else y[some], turned, None if dx is None else dx[some],
+                None if dkernel is None else dkernels[part], None if dbias is None else dbiases[part],
+                window, groups, images[part], dys[part], before)
 
     share(work, slices)
     if dkernel is not None:
@@ -72,8 +69,8 @@ def is_pointwise(x, kernel, window) -> bool:
 
 
 def share_out(y, kernel) -> list[slice]:
-    """Return the threads' shares of the images; a number of y costs KH·KW·C multiplications."""
-    return parts(len(y), is_large(y.size, y.size * kernel[..., 0].size))
+    """Return the threads' shares of the images; a number of y costs KH·KW·C multiplications, in short loops."""
+    return parts(len(y), is_large(products=4 * y.size * kernel[..., 0].size))
 
 
 def by_groups(x, kernel, buffer):
@@ -125,7 +122,7 @@ def padded_gradients(x, kernel, dy, window, threads, buffer):
 
 
 @jit
-def convolve(x, weights, bias, y, window, image) -> None:
+def convolve(x, weights, bias, y, window, image, relu) -> None:
     """Compute conv2d of some images. weights (G, KH, KW, C of a group, filters of a group, padded)."""
     N, OH, OW, F = y.shape
     G, KH, KW, C, width = weights.shape
@@ -138,7 +135,7 @@ def convolve(x, weights, bias, y, window, image) -> None:
     flat_image, flat_weights, flat_y = image.ravel(), weights.ravel(), y.ravel()
     sums = empty_sums(x)
     for n in range(N):
-        place(x[n], image, window.before, pixel, pixel)
+        place(x[n], None, image, window.before, pixel, pixel)
         for g in range(G):
             start = 0
             while start < width:
@@ -147,104 +144,148 @@ def convolve(x, weights, bias, y, window, image) -> None:
                     write_row(flat_image, i * window.strides[0] * line + g * C, steps,
                               flat_weights, g * KH * KW * C * width + start, weight_steps, counts, columns, sums,
                               flat_y, (n * OH + i) * OW * F + g * filters + start, F, OW,
-                              bias[g * filters + start : (g + 1) * filters])
+                              bias[g * filters + start : (g + 1) * filters], relu)
                 start += columns
 
 
 @jit
-def convolve_back(dy, weights, dx, window, image, before) -> None:
-    """Compute the dx of some images. weights (G, KH, KW, filters of a group, C of a group, padded)."""
-    N, H, W, channels = dx.shape
+def go_back(x, dy, y, weights, dx, dkernel, dbias, window, groups, image, gradient, before) -> None:
+    """Compute the gradients of some images, each unless it is None; with y, dy first goes back through its ReLU."""
+    filters, width = dy.shape[3] // groups, gradient.shape[2] // groups
+    if dkernel is not None:
+        dkernel[:] = 0
+    if dbias is not None:
+        dbias[:] = 0
+    for n in range(x.shape[0]):
+        if y is None:
+            place(dy[n], None, gradient, before, filters, width)
+        else:
+            place(dy[n], y[n], gradient, before, filters, width)
+        if dx is not None:
+            convolve_back(gradient, weights, dx[n], window, before)
+        if dkernel is not None:
+            place(x[n], None, image, window.before, x.shape[3], x.shape[3])
+            correlate(image, gradient, dkernel, window, before)
+        if dbias is not None:
+            add_places(gradient, before, dy.shape[1:3], groups, dbias)
+
+
+@jit
+def convolve_back(gradient, weights, dx, window, before) -> None:
+    """Compute the dx (H, W, C) of an image. weights (G, KH, KW, filters of a group, C of a group, padded)."""
+    H, W, channels = dx.shape
     G, KH, KW, F, width = weights.shape
     C = channels // G
-    pixel, line = image.shape[2], image.shape[1] * image.shape[2]
+    pixel, line = gradient.shape[2], gradient.shape[1] * gradient.shape[2]
     SH, SW = window.strides
     DH, DW = window.dilation
     common = math.gcd(SH, DH), math.gcd(SW, DW)
     next_a, next_b = SH // common[0], SW // common[1]
     steps = (pixel, -(DH // common[0]) * line, -(DW // common[1]) * pixel, 1)
     weight_steps = (next_a * KW * F * width, next_b * F * width, width)
-    flat_image, flat_weights, flat_dx = image.ravel(), weights.ravel(), dx.ravel()
-    sums = empty_sums(dx)
-    nothing = np.zeros(C, dx.dtype)
-    for n in range(N):
-        place(dy[n], image, before, F, pixel // G)
-        if common[1] > 1:
-            dx[n] = 0  # some pixels meet no entry
-        for g in range(G):
-            start = 0
-            while start < width:
-                columns = columns_of_tile(width - start, dx.itemsize)
-                for h in range(H):
-                    a = 0  # the first entry that meets this row, in place i
-                    while a < KH and (h + window.before[0] - a * DH) % SH:
-                        a += 1
-                    i = (h + window.before[0] - a * DH) // SH
-                    for b in range(next_b):
-                        j = -((b * DW - window.before[1]) // SW)  # the first place whose entry b meets a pixel, w
-                        w = j * SW + b * DW - window.before[1]
-                        counts = (max(0, -((a - KH) // next_a)), max(0, -((b - KW) // next_b)), F)
-                        seen = (i + before[0]) * line + (j + before[1]) * pixel + g * (pixel // G)
-                        weight = ((g * KH + a) * KW + b) * F * width + start
-                        into = ((n * H + h) * W + w) * channels + g * C + start
-                        write_row(flat_image, seen, steps, flat_weights, weight, weight_steps, counts, columns, sums,
-                                  flat_dx, into, SW * channels, max(0, -((w - W) // SW)), nothing[start:])
-                start += columns
+    flat_gradient, flat_weights, flat_dx = gradient.ravel(), weights.ravel(), dx.ravel()
+    sums, nothing = empty_sums(dx), np.zeros(C, dx.dtype)
+    if common[1] > 1:
+        dx[:] = 0  # some pixels meet no entry
+    for g in range(G):
+        start = 0
+        while start < width:
+            columns = columns_of_tile(width - start, dx.itemsize)
+            for h in range(H):
+                a = 0  # the first entry that meets this row, in place i
+                while a < KH and (h + window.before[0] - a * DH) % SH:
+                    a += 1
+                i = (h + window.before[0] - a * DH) // SH
+                for b in range(next_b):
+                    j = -((b * DW - window.before[1]) // SW)  # the first place whose entry b meets a pixel, w
+                    w = j * SW + b * DW - window.before[1]
+                    counts = (max(0, -((a - KH) // next_a)), max(0, -((b - KW) // next_b)), F)
+                    seen = (i + before[0]) * line + (j + before[1]) * pixel + g * (pixel // G)
+                    weight = ((g * KH + a) * KW + b) * F * width + start
+                    into = (h * W + w) * channels + g * C + start
+                    write_row(flat_gradient, seen, steps, flat_weights, weight, weight_steps, counts, columns, sums,
+                              flat_dx, into, SW * channels, max(0, -((w - W) // SW)), nothing[start:], False)
+            start += columns
 
 
 @jit
-def correlate(x, dy, dweights, window, image, gradient, before) -> None:
-    """Compute the kernel's gradient from some images. dweights (G, KH, KW, C of a group, filters, padded)."""
-    N, OH, OW, F = dy.shape
-    G, KH, KW, C, width = dweights.shape
+def correlate(image, gradient, dkernel, window, before) -> None:
+    """Add an image's part of the kernel's gradient. dkernel (G, KH, KW, C of a group, filters of a group, padded)."""
+    G, KH, KW, C, width = dkernel.shape
     pixel, line = image.shape[2], image.shape[1] * image.shape[2]
     dy_pixel, dy_line = gradient.shape[2], gradient.shape[1] * gradient.shape[2]
     whole = G == 1 and window.dilation[1] == 1
     runs, length = (1, KW * C) if whole else (KW, C)
     steps = (1, 0, window.strides[0] * line, window.strides[1] * pixel)
     dy_steps = (0, dy_line, dy_pixel)
-    flat_image, flat_gradient, flat_dweights = image.ravel(), gradient.ravel(), dweights.ravel()
-    flat_dweights[:] = 0
-    for n in range(N):
-        place(x[n], image, window.before, pixel, pixel)
-        place(dy[n], gradient, before, F // G, dy_pixel // G)
-        for g in range(G):
-            start = 0
-            while start < width:
-                columns = columns_of_tile(width - start, x.itemsize)
-                seen = before[0] * dy_line + before[1] * dy_pixel + g * width + start
-                for a in range(KH):
-                    for b in range(runs):
-                        entry = (a * window.dilation[0]) * line + b * window.dilation[1] * pixel + g * C
-                        into = ((g * KH + a) * KW + b) * C * width + start
-                        k = 0
-                        while k < length:
-                            rows = ROWS if k + ROWS <= length else 1
-                            add_tile(rows, columns, flat_image, entry + k, steps, flat_gradient, seen, dy_steps,
-                                     flat_dweights, into + k * width, width, (1, OH, OW))
-                            k += rows
-                start += columns
+    counts = (1, window.places[0], window.places[1])
+    flat_image, flat_gradient, flat_dkernel = image.ravel(), gradient.ravel(), dkernel.ravel()
+    for g in range(G):
+        start = 0
+        while start < width:
+            columns = columns_of_tile(width - start, image.itemsize)
+            seen = before[0] * dy_line + before[1] * dy_pixel + g * width + start
+            for a in range(KH):
+                for b in range(runs):
+                    entry = (a * window.dilation[0]) * line + b * window.dilation[1] * pixel + g * C
+                    into = ((g * KH + a) * KW + b) * C * width + start
+                    k = 0
+                    while k < length:
+                        rows = ROWS if k + ROWS <= length else 1
+                        add_tile(rows, columns, flat_image, entry + k, steps, flat_gradient, seen, dy_steps,
+                                 flat_dkernel, into + k * width, width, counts)
+                        k += rows
+            start += columns
 
 
 @jit
-def place(image, padded, before, group, width) -> None:
-    """Copy an image (H, W, C) into the padded one, each group of its channels to the beginning of `width` channels."""
+def add_places(gradient, before, places, groups, dbias) -> None:
+    """Add an image's part of the bias' gradient."""
+    width, filters = gradient.shape[2] // groups, dbias.size // groups
+    total = np.zeros(gradient.shape[2], gradient.dtype)
+    for i in range(places[0]):
+        for j in range(places[1]):
+            seen = gradient[before[0] + i, before[1] + j]
+            for f in range(total.size):
+                total[f] += seen[f]
+    for g in range(groups):
+        for f in range(filters):
+            dbias[g * filters + f] += total[g * width + f]
+
+
+@jit
+def place(image, y, padded, before, group, width) -> None:
+    """Copy an image (H, W, C) into the padded one, each group of its channels to the beginning of `width` channels.
+
+    With y, an array like the image, only the numbers where y > 0 are copied, and 0 for the others.
+    """
     H, W, C = image.shape
     H, W = min(H, padded.shape[0] - before[0]), min(W, padded.shape[1] - before[1])
+    zero = image.dtype.type(0)
     if group == width:
         rows, padded_rows = image.reshape(image.shape[0], -1), padded.reshape(padded.shape[0], -1)
         for h in range(H):
             ours, theirs = rows[h], padded_rows[before[0] + h, before[1] * C :]
-            for k in range(W * C):
-                theirs[k] = ours[k]
+            if y is None:
+                for k in range(W * C):
+                    theirs[k] = ours[k]
+            else:
+                passed = y[h].ravel()
+                for k in range(W * C):
+                    theirs[k] = ours[k] if passed[k] > zero else zero
         return
     for h in range(H):
         for w in range(W):
             for g in range(C // group):
                 ours = image[h, w, g * group : (g + 1) * group]
                 theirs = padded[before[0] + h, before[1] + w, g * width :]
-                for c in range(group):
-                    theirs[c] = ours[c]
+                if y is None:
+                    for c in range(group):
+                        theirs[c] = ours[c]
+                else:
+                    passed = y[h, w, g * group : (g + 1) * group]
+                    for c in range(group):
+                        theirs[c] = ours[c] if passed[c] > zero else zero
 
 
 def add_bias(y, bias) -> None:

@@ -1,89 +1,113 @@
-"""The affine map of a dense layer: small products tile by tile, large ones by the BLAS, shared between threads.
+"""The affine map of a dense layer: small products by tiles, large ones by the BLAS and shared between threads.
 
-The tiles win as long as the arrays stay in the caches; the BLAS copies large ones into an order that they are read in.
-It also computes dx, whose vectors would have to be gathered across the kernel's rows.
+The BLAS copies what it multiplies into the order in which it reads it, which pays for large arrays. It also computes
+dx, whose vectors would have to be gathered across the kernel's rows. It never uses threads of its own here: they would
+go on spinning for a while beside those that share large products.
 """
 
 import numpy as np
 
 from tinynet.backends.numba.jit import jit
-from tinynet.backends.numba.products import columns_of_tile, empty_sums, whole_vectors, write_row
-from tinynet.backends.numba.workers import is_large, parts, share
+from tinynet.backends.numba.products import add_tile, columns_of_tile, empty_sums, whole_vectors, write_row
+from tinynet.backends.numba.tile import ROWS
+from tinynet.backends.numba.workers import is_large, one_blas_thread, parts, share
+
+BLAS_THREADS_FROM = 200_000
+"""Multiplications up to which OpenBLAS uses one thread by itself."""
 
 
 def dense(x, kernel, bias, y) -> None:
     """Equals numpy.dense.dense."""
-    if is_small(x, kernel.shape[1]):
-        multiply(x, kernel, np.zeros(y.shape[1], y.dtype) if bias is None else bias, y)
-        return
-
-    def work(_, rows):
-        np.matmul(x[rows], kernel, out=y[rows])
-        if bias is not None:
-            add_to_rows(y[rows], bias)
-
-    share(work, share_out(x, kernel.shape[1], len(x)))
+    if is_large(products=x.size * y.shape[1]):
+        share(lambda _, outputs: np.matmul(x, kernel[:, outputs], out=y[:, outputs]), parts(y.shape[1]))
+    else:
+        multiply(x, kernel, y)
+    if bias is not None:
+        add_to_rows(y, bias)
 
 
 def dense_backward(x, kernel, dy, dx, dkernel, dbias) -> None:
     """Equals numpy.dense.dense_backward."""
-    outputs = dy.shape[1]
-    if dkernel is not None:
-        if is_small(x, outputs):
-            multiply_transposed(x, dy, dkernel)
-        else:
-            share(lambda _, inputs: np.matmul(x.T[inputs], dy, out=dkernel[inputs]),
-                  share_out(x, outputs, len(dkernel)))
     if dbias is not None:
         sum_rows(dy, dbias)
+    if is_large(products=x.size * dy.shape[1]):
+        def work(_, inputs):
+            if dkernel is not None:
+                np.matmul(x.T[inputs], dy, out=dkernel[inputs])
+            if dx is not None:
+                np.matmul(dy, kernel[inputs].T, out=dx[:, inputs])
+
+        share(work, parts(x.shape[1]))
+        return
+    if dkernel is not None:
+        multiply(x.T, dy, dkernel)
     if dx is not None:
-        share(lambda _, rows: np.matmul(dy[rows], kernel.T, out=dx[rows]), share_out(x, outputs, len(dx)))
+        multiply_by_blas(dy, kernel.T, dx)
 
 
-def is_small(x, outputs) -> bool:
-    """Whether a product is for tiles: not large, and with columns enough to fill half a vector."""
-    return not is_large(products=x.size * outputs) and outputs >= whole_vectors(1, x.dtype)
+def multiply(a, b, out) -> None:
+    """Compute out = a @ b, by tiles if its rows fill half a vector. a may be a transposed view; b and out may not."""
+    if out.shape[1] < whole_vectors(1, out.dtype):
+        multiply_by_blas(a, b, out)
+    else:
+        multiply_by_tiles(a.ravel("K"), (a.strides[0] // a.itemsize, a.strides[1] // a.itemsize), b, out)
 
 
-def share_out(x, outputs, n) -> list[slice]:
-    """Return the threads' shares of n rows of a product of x and a kernel for so many outputs."""
-    return parts(n, is_large(products=x.size * outputs))
+def multiply_by_blas(a, b, out) -> None:
+    """Compute out = a @ b on one thread."""
+    if out.size * a.shape[1] < BLAS_THREADS_FROM:
+        np.matmul(a, b, out=out)
+        return
+    with one_blas_thread():
+        np.matmul(a, b, out=out)
 
 
 @jit
-def multiply(x, kernel, bias, y) -> None:
-    """Compute y = x @ kernel + bias."""
-    samples, inputs = x.shape
-    outputs = kernel.shape[1]
-    sums = empty_sums(x)
+def multiply_by_tiles(flat_a, a_steps, b, out) -> None:
+    """Compute out = A @ b, where A[i, k] is flat_a[i·a_steps[0] + k·a_steps[1]]."""
+    inner, columns = b.shape
+    flat_b, flat_out = b.ravel(), out.ravel()
+    sums, nothing = empty_sums(b), np.zeros(columns, b.dtype)
+    steps, counts = (a_steps[0], 0, 0, a_steps[1]), (1, 1, inner)
+    lanes = columns_of_tile(columns, b.itemsize)
+    if lanes > columns:
+        multiply_narrow(flat_a, steps, b, lanes, sums, out)
+        return
     stop = 0
-    while stop < outputs:
-        start, stop = next_columns(stop, outputs, x.itemsize)
-        write_row(x.ravel(), 0, (inputs, 0, 0, 1), kernel.ravel(), start, (0, 0, outputs), (1, 1, inputs), stop - start,
-                  sums, y.ravel(), start, outputs, samples, bias[start:stop])
+    while stop < columns:
+        start, stop = next_columns(stop, columns, b.itemsize)
+        write_row(flat_a, 0, steps, flat_b, start, (0, 0, columns), counts, stop - start, sums,
+                  flat_out, start, columns, out.shape[0], nothing[start:stop], False)
 
 
 @jit
-def multiply_transposed(x, dy, dkernel) -> None:
-    """Compute dkernel = x.T @ dy."""
-    samples, inputs = x.shape
-    outputs = dy.shape[1]
-    sums, nothing = empty_sums(x), np.zeros(outputs, x.dtype)
-    stop = 0
-    while stop < outputs:
-        start, stop = next_columns(stop, outputs, x.itemsize)
-        write_row(x.ravel(), 0, (1, 0, 0, inputs), dy.ravel(), start, (0, 0, outputs), (1, 1, samples), stop - start,
-                  sums, dkernel.ravel(), start, outputs, inputs, nothing[start:stop])
+def multiply_narrow(flat_a, steps, b, lanes, sums, out) -> None:
+    """Do what :func:`multiply_by_tiles` does where b has fewer columns than a tile, but more than half.
+
+    The lanes beyond a row's end hold what the next row begins with and are dropped; the last row is padded.
+    """
+    inner, columns = b.shape
+    flat_b, last = b.ravel(), np.zeros(lanes, b.dtype)
+    last[:columns] = b[inner - 1]
+    for i in range(0, out.shape[0], ROWS):
+        rows = ROWS if i + ROWS <= out.shape[0] else 1
+        for k in range(i, min(i + ROWS, out.shape[0]), rows):
+            sums[: rows * lanes] = 0
+            seen = k * steps[0]
+            add_tile(rows, lanes, flat_a, seen, steps, flat_b, 0, (0, 0, columns), sums, 0, lanes, (1, 1, inner - 1))
+            seen += (inner - 1) * steps[3]
+            add_tile(rows, lanes, flat_a, seen, steps, last, 0, (0, 0, 0), sums, 0, lanes, (1, 1, 1))
+            for r in range(rows):
+                for j in range(columns):
+                    out[k + r, j] = sums[r * lanes + j]
 
 
 @jit
-def next_columns(done, outputs, itemsize):
+def next_columns(done, columns, itemsize):
     """Return (start, stop) of the next tile's columns; the last one begins early enough to stay inside the rows."""
-    columns = columns_of_tile(outputs - done, itemsize)
-    while columns > outputs:
-        columns //= 2
-    start = min(done, outputs - columns)
-    return start, start + columns
+    width = columns_of_tile(columns - done, itemsize)
+    start = min(done, columns - width)
+    return start, start + width
 
 
 @jit

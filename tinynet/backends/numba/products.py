@@ -32,8 +32,12 @@ def columns_of_tile(left, itemsize):
 
 
 @jit
-def write_row(A, a, a_steps, B, b, b_steps, counts, columns, sums, out, o, o_step, places, bias) -> None:
-    """Compute tiles for `places` places beside each other, and write their sums and bias to out[o + place·o_step]."""
+def write_row(A, a, a_steps, B, b, b_steps, counts, columns, sums, out, o, o_step, places, bias, relu) -> None:
+    """Compute tiles for `places` places beside each other, and write their sums and bias to out[o + place·o_step].
+
+    With `relu`, what is below 0 becomes 0 on the way.
+    """
+    zero = out.dtype.type(0)
     kept = min(columns, bias.size)
     p = 0
     while p < places:
@@ -46,6 +50,11 @@ def write_row(A, a, a_steps, B, b, b_steps, counts, columns, sums, out, o, o_ste
                 for f in range(columns):
                     theirs[f] = bias[f]
             add_tile(rows, columns, A, a + p * a_steps[0], a_steps, B, b, b_steps, out, o + p * o_step, o_step, counts)
+            if relu:
+                for r in range(rows):
+                    theirs = out[o + (p + r) * o_step : o + (p + r) * o_step + columns]
+                    for f in range(columns):
+                        theirs[f] = zero if theirs[f] <= zero else theirs[f]
         else:
             for i in range(rows * columns):
                 sums[i] = 0
@@ -54,7 +63,8 @@ def write_row(A, a, a_steps, B, b, b_steps, counts, columns, sums, out, o, o_ste
                 first = o + (p + r) * o_step
                 ours, theirs = sums[r * columns : r * columns + kept], out[first : first + kept]
                 for f in range(kept):
-                    theirs[f] = ours[f] + bias[f]
+                    value = ours[f] + bias[f]
+                    theirs[f] = zero if relu and value <= zero else value
         p += rows
 
 

@@ -5,6 +5,7 @@ The kernels stay serial: each thread runs them on its own samples. Handing work 
 """
 
 import concurrent.futures
+import contextlib
 import functools
 import os
 import threading
@@ -13,8 +14,8 @@ from collections.abc import Callable
 import numpy as np
 import threadpoolctl
 
-LARGE_NUMBERS = 300_000
-"""Numbers read and written from which work is shared: about 100 µs of one core."""
+LARGE_NUMBERS = 1_500_000
+"""Numbers in all the arrays that a kernel passes over from which it is shared: about 150 µs of one core."""
 
 LARGE_PRODUCTS = 8_000_000
 """Multiplications of a matrix product from which it is shared; about 150 µs of one core."""
@@ -42,7 +43,7 @@ def shared(kernel: Callable) -> Callable:
     """Share a kernel's batch between threads where it is large; the first axis of all its arrays is the batch."""
     @functools.wraps(kernel)
     def run(*arguments):
-        if not is_large(numbers=arguments[0].size):
+        if not is_large(numbers=sum(a.size for a in arguments if isinstance(a, np.ndarray))):
             kernel(*arguments)
             return
         share(lambda _, samples: kernel(*[a[samples] if isinstance(a, np.ndarray) else a for a in arguments]),
@@ -56,13 +57,11 @@ def share(work: Callable, slices: list[slice]) -> None:
 
     While another Python thread has the pool, all of it runs on this one, with the same result.
     """
-    if len(slices) == 1 or not _busy.acquire(blocking=False):
+    if len(slices) == 1 or _busy.locked():
         for i, samples in enumerate(slices):
             work(i, samples)
         return
-    _held.append(blas_threads())
-    try:
-        _let_blas_use(1)
+    with one_blas_thread():
         pool = _pool(len(slices) - 1, os.getpid())
         others = [pool.submit(work, i, slices[i]) for i in range(1, len(slices))]
         try:
@@ -71,6 +70,18 @@ def share(work: Callable, slices: list[slice]) -> None:
             concurrent.futures.wait(others)
         for other in others:
             other.result()
+
+
+@contextlib.contextmanager
+def one_blas_thread():
+    """Hold the BLAS to one thread: a second one would go on spinning for a while, beside the pool's."""
+    if _held or not _busy.acquire(blocking=False):
+        yield
+        return
+    _held.append(blas_threads())
+    try:
+        _let_blas_use(1)
+        yield
     finally:
         _let_blas_use(_held.pop())
         _busy.release()

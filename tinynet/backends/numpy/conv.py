@@ -33,22 +33,27 @@ def naive_conv2d(x, kernel, bias, y, window) -> None:
                     y[n, i, j, f] = total
 
 
-def conv2d(x, kernel, bias, y, window, buffer) -> None:
-    """Compute the convolution of :func:`naive_conv2d` as columns @ kernel, group by group."""
+def conv2d(x, kernel, bias, y, window, buffer, relu=False) -> None:
+    """Compute the convolution of :func:`naive_conv2d` as columns @ kernel, group by group; then a ReLU if asked for."""
     for channels, filters in groups(x, kernel):
         columns = _matrix(_image_to_columns(x[..., channels], window, buffer))
         np.matmul(columns, as_columns(kernel[..., filters]), out=as_columns(y)[:, filters])
     if bias is not None:
         y += bias
+    if relu:
+        np.maximum(y, 0, out=y)
 
 
-def conv2d_backward(x, kernel, dy, dx, dkernel, dbias, window, buffer) -> None:
+def conv2d_backward(x, kernel, dy, dx, dkernel, dbias, window, buffer, y=None) -> None:
     """Fill the gradients of :func:`conv2d`, each unless it is None; only `dkernel` needs the numbers in x.
 
     y = columns @ kernel + bias, as in a dense layer whose samples are the N·OH·OW places, so dkernel = columns.T @ dy,
     dbias = Σ dy over the places, dcolumns = dy @ kernel.T. A pixel was copied into the rows of all the places that see
     it, so its gradient is the sum of its copies'; :class:`tinynet.layers.Conv2D` derives the same from the indices.
+    With `y`, what :func:`conv2d` made with a ReLU, dy first goes back through that: it counts where y > 0.
     """
+    if y is not None:
+        dy = np.multiply(dy, y > 0, out=buffer("dz", dy.shape))
     if dbias is not None:
         sum_bias(dy, dbias)
     for channels, filters in groups(x, kernel):
