@@ -43,15 +43,17 @@ def conv2d_backward(x, kernel, dy, dx, dkernel, dbias, window, buffer, y=None) -
     slices = share_out(dy, kernel)
     groups = x.shape[3] // kernel.shape[2]
     before, dys = padded_gradients(x, kernel, dy, window, len(slices), buffer)
-    turned = by_groups_transposed(x, kernel, buffer) if dx is not None else None
     images = padded_images(x, window, len(slices), buffer)
+    turned = by_groups_transposed(x, kernel, buffer)
     dkernels = buffer("dkernels", (len(slices), groups, *kernel.shape[:3], dys.shape[3] // groups))
     dbiases = buffer("dbiases", (len(slices), dy.shape[3]))
+    # An empty array says that nothing is asked for: each pattern of None would be compiled anew.
+    dx = x[:0] if dx is None else dx
+    y = dy[:0] if y is None else y
 
     def work(part, some):
-        go_back(x[some], dy[some], None if y is None else y[some], turned, None if dx is None else dx[some],
-                None if dkernel is None else dkernels[part], None if dbias is None else dbiases[part],
-                window, groups, images[part], dys[part], before)
+        go_back(x[some], dy[some], y[some], turned, dx[some], dkernels[part, : 0 if dkernel is None else groups],
+                dbiases[part, : 0 if dbias is None else dy.shape[3]], window, groups, images[part], dys[part], before)
 
     share(work, slices)
     if dkernel is not None:
@@ -129,13 +131,13 @@ def convolve(x, weights, bias, y, window, image, relu) -> None:
     pixel, line = image.shape[2], image.shape[1] * image.shape[2]
     filters = F // G
     # Without dilation and groups, a row of the window lies in memory as one run.
-    counts = (KH, 1, KW * C) if G == 1 and window.dilation[1] == 1 else (KH, KW, C)
-    steps = (window.strides[1] * pixel, window.dilation[0] * line, window.dilation[1] * pixel, 1)
+    counts = (KH, np.int64(1), KW * C) if G == 1 and window.dilation[1] == 1 else (KH, KW, C)
+    steps = (window.strides[1] * pixel, window.dilation[0] * line, window.dilation[1] * pixel, np.int64(1))
     weight_steps = (KW * C * width, C * width, width)
     flat_image, flat_weights, flat_y = image.ravel(), weights.ravel(), y.ravel()
     sums = empty_sums(x)
     for n in range(N):
-        place(x[n], None, image, window.before, pixel, pixel)
+        place(x[n], x[:0], image, window.before, pixel, pixel)
         for g in range(G):
             start = 0
             while start < width:
@@ -150,23 +152,18 @@ def convolve(x, weights, bias, y, window, image, relu) -> None:
 
 @jit
 def go_back(x, dy, y, weights, dx, dkernel, dbias, window, groups, image, gradient, before) -> None:
-    """Compute the gradients of some images, each unless it is None; with y, dy first goes back through its ReLU."""
+    """Compute the gradients of some images, those that are not empty; with y, dy first goes back through its ReLU."""
     filters, width = dy.shape[3] // groups, gradient.shape[2] // groups
-    if dkernel is not None:
-        dkernel[:] = 0
-    if dbias is not None:
-        dbias[:] = 0
+    dkernel[:] = 0
+    dbias[:] = 0
     for n in range(x.shape[0]):
-        if y is None:
-            place(dy[n], None, gradient, before, filters, width)
-        else:
-            place(dy[n], y[n], gradient, before, filters, width)
-        if dx is not None:
+        place(dy[n], y[n : n + 1], gradient, before, filters, width)
+        if dx.size:
             convolve_back(gradient, weights, dx[n], window, before)
-        if dkernel is not None:
-            place(x[n], None, image, window.before, x.shape[3], x.shape[3])
+        if dkernel.size:
+            place(x[n], x[:0], image, window.before, x.shape[3], x.shape[3])
             correlate(image, gradient, dkernel, window, before)
-        if dbias is not None:
+        if dbias.size:
             add_places(gradient, before, dy.shape[1:3], groups, dbias)
 
 
@@ -181,7 +178,7 @@ def convolve_back(gradient, weights, dx, window, before) -> None:
     DH, DW = window.dilation
     common = math.gcd(SH, DH), math.gcd(SW, DW)
     next_a, next_b = SH // common[0], SW // common[1]
-    steps = (pixel, -(DH // common[0]) * line, -(DW // common[1]) * pixel, 1)
+    steps = (pixel, -(DH // common[0]) * line, -(DW // common[1]) * pixel, np.int64(1))
     weight_steps = (next_a * KW * F * width, next_b * F * width, width)
     flat_gradient, flat_weights, flat_dx = gradient.ravel(), weights.ravel(), dx.ravel()
     sums, nothing = empty_sums(dx), np.zeros(C, dx.dtype)
@@ -204,7 +201,7 @@ def convolve_back(gradient, weights, dx, window, before) -> None:
                     weight = ((g * KH + a) * KW + b) * F * width + start
                     into = (h * W + w) * channels + g * C + start
                     write_row(flat_gradient, seen, steps, flat_weights, weight, weight_steps, counts, columns, sums,
-                              flat_dx, into, SW * channels, max(0, -((w - W) // SW)), nothing[start:], False)
+                              flat_dx, into, SW * channels, max(0, -((w - W) // SW)), nothing[start:], np.bool_(False))
             start += columns
 
 
@@ -216,9 +213,9 @@ def correlate(image, gradient, dkernel, window, before) -> None:
     dy_pixel, dy_line = gradient.shape[2], gradient.shape[1] * gradient.shape[2]
     whole = G == 1 and window.dilation[1] == 1
     runs, length = (1, KW * C) if whole else (KW, C)
-    steps = (1, 0, window.strides[0] * line, window.strides[1] * pixel)
-    dy_steps = (0, dy_line, dy_pixel)
-    counts = (1, window.places[0], window.places[1])
+    steps = (np.int64(1), np.int64(0), window.strides[0] * line, window.strides[1] * pixel)
+    dy_steps = (np.int64(0), dy_line, dy_pixel)
+    counts = (np.int64(1), window.places[0], window.places[1])
     flat_image, flat_gradient, flat_dkernel = image.ravel(), gradient.ravel(), dkernel.ravel()
     for g in range(G):
         start = 0
@@ -257,7 +254,7 @@ def add_places(gradient, before, places, groups, dbias) -> None:
 def place(image, y, padded, before, group, width) -> None:
     """Copy an image (H, W, C) into the padded one, each group of its channels to the beginning of `width` channels.
 
-    With y, an array like the image, only the numbers where y > 0 are copied, and 0 for the others.
+    With y (1, H, W, C), not empty, only the numbers where y > 0 are copied, and 0 for the others.
     """
     H, W, C = image.shape
     H, W = min(H, padded.shape[0] - before[0]), min(W, padded.shape[1] - before[1])
@@ -266,26 +263,24 @@ def place(image, y, padded, before, group, width) -> None:
         rows, padded_rows = image.reshape(image.shape[0], -1), padded.reshape(padded.shape[0], -1)
         for h in range(H):
             ours, theirs = rows[h], padded_rows[before[0] + h, before[1] * C :]
-            if y is None:
+            for k in range(W * C):
+                theirs[k] = ours[k]
+            if y.size:
+                passed = y[0, h].ravel()
                 for k in range(W * C):
-                    theirs[k] = ours[k]
-            else:
-                passed = y[h].ravel()
-                for k in range(W * C):
-                    theirs[k] = ours[k] if passed[k] > zero else zero
+                    theirs[k] = theirs[k] if passed[k] > zero else zero
         return
     for h in range(H):
         for w in range(W):
             for g in range(C // group):
                 ours = image[h, w, g * group : (g + 1) * group]
                 theirs = padded[before[0] + h, before[1] + w, g * width :]
-                if y is None:
+                for c in range(group):
+                    theirs[c] = ours[c]
+                if y.size:
+                    passed = y[0, h, w, g * group : (g + 1) * group]
                     for c in range(group):
-                        theirs[c] = ours[c]
-                else:
-                    passed = y[h, w, g * group : (g + 1) * group]
-                    for c in range(group):
-                        theirs[c] = ours[c] if passed[c] > zero else zero
+                        theirs[c] = theirs[c] if passed[c] > zero else zero
 
 
 def add_bias(y, bias) -> None:

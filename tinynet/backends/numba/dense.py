@@ -68,7 +68,8 @@ def multiply_by_tiles(flat_a, a_steps, b, out) -> None:
     inner, columns = b.shape
     flat_b, flat_out = b.ravel(), out.ravel()
     sums, nothing = empty_sums(b), np.zeros(columns, b.dtype)
-    steps, counts = (a_steps[0], 0, 0, a_steps[1]), (1, 1, inner)
+    zero, one = np.int64(0), np.int64(1)
+    steps, b_steps, counts = (a_steps[0], zero, zero, a_steps[1]), (zero, zero, columns), (one, one, inner)
     lanes = columns_of_tile(columns, b.itemsize)
     if lanes > columns:
         multiply_narrow(flat_a, steps, b, lanes, sums, out)
@@ -76,8 +77,8 @@ def multiply_by_tiles(flat_a, a_steps, b, out) -> None:
     stop = 0
     while stop < columns:
         start, stop = next_columns(stop, columns, b.itemsize)
-        write_row(flat_a, 0, steps, flat_b, start, (0, 0, columns), counts, stop - start, sums,
-                  flat_out, start, columns, out.shape[0], nothing[start:stop], False)
+        write_row(flat_a, zero, steps, flat_b, start, b_steps, counts, stop - start, sums,
+                  flat_out, start, columns, out.shape[0], nothing[start:stop], np.bool_(False))
 
 
 @jit
@@ -88,15 +89,18 @@ def multiply_narrow(flat_a, steps, b, lanes, sums, out) -> None:
     """
     inner, columns = b.shape
     flat_b, last = b.ravel(), np.zeros(lanes, b.dtype)
-    last[:columns] = b[inner - 1]
+    zero, one = np.int64(0), np.int64(1)
+    for j in range(columns):
+        last[j] = b[inner - 1, j]
     for i in range(0, out.shape[0], ROWS):
         rows = ROWS if i + ROWS <= out.shape[0] else 1
         for k in range(i, min(i + ROWS, out.shape[0]), rows):
             sums[: rows * lanes] = 0
             seen = k * steps[0]
-            add_tile(rows, lanes, flat_a, seen, steps, flat_b, 0, (0, 0, columns), sums, 0, lanes, (1, 1, inner - 1))
-            seen += (inner - 1) * steps[3]
-            add_tile(rows, lanes, flat_a, seen, steps, last, 0, (0, 0, 0), sums, 0, lanes, (1, 1, 1))
+            add_tile(rows, lanes, flat_a, seen, steps, flat_b, zero, (zero, zero, columns), sums, zero, lanes,
+                     (one, one, inner - 1))
+            add_tile(rows, lanes, flat_a, seen + (inner - 1) * steps[3], steps, last, zero, (zero, zero, zero), sums,
+                     zero, lanes, (one, one, one))
             for r in range(rows):
                 for j in range(columns):
                     out[k + r, j] = sums[r * lanes + j]

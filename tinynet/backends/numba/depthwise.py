@@ -16,7 +16,8 @@ def depthwise_conv2d(x, kernel, bias, y, window) -> None:
                 if bias is None:
                     out[:] = 0
                 else:
-                    out[:] = bias
+                    for f in range(C * M):
+                        out[f] = bias[f]
                 for a in range(KH):
                     h = i * window.strides[0] + a * window.dilation[0] - window.before[0]
                     for b in range(KW):

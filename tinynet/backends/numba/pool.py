@@ -87,7 +87,10 @@ def max_pool_backward(dy, x, y, dx, window) -> None:
     for n in range(N):
         dx[n] = zero
         for i in range(window.places[0]):
-            left[:] = dy[n, i]
+            for j in range(window.places[1]):
+                given, rest = dy[n, i, j], left[j]
+                for c in range(C):
+                    rest[c] = given[c]
             for a in range(window.size[0]):
                 h = pixel(i, a, window, 0)
                 if h < 0 or h >= H:
@@ -224,8 +227,9 @@ def global_max_pool_backward(dy, x, y, dx) -> None:
     zero = dy.dtype.type(0)
     left = np.empty(C, dy.dtype)
     for n in range(N):
-        left[:] = dy[n]
-        best = y[n]
+        best, given = y[n], dy[n]
+        for c in range(C):
+            left[c] = given[c]
         for h in range(H):
             for w in range(W):
                 seen, got = x[n, h, w], dx[n, h, w]
@@ -265,4 +269,6 @@ def global_average_pool_backward(dy, dx) -> None:
             first[c] = given[c] / count
         for h in range(H):
             for w in range(W):
-                dx[n, h, w] = first
+                got = dx[n, h, w]
+                for c in range(C):
+                    got[c] = first[c]

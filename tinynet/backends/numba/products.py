@@ -1,4 +1,8 @@
-"""Rows of products from tiles, for arrays of any strides: what dense and convolution layers share."""
+"""Rows of products from tiles, for arrays of any strides: what dense and convolution layers share.
+
+Callers write constants as np.int64(0): a plain 0 is a type of its own to numba, for which it would compile all this
+again.
+"""
 
 import numpy as np
 
@@ -58,7 +62,7 @@ def write_row(A, a, a_steps, B, b, b_steps, counts, columns, sums, out, o, o_ste
         else:
             for i in range(rows * columns):
                 sums[i] = 0
-            add_tile(rows, columns, A, a + p * a_steps[0], a_steps, B, b, b_steps, sums, 0, columns, counts)
+            add_tile(rows, columns, A, a + p * a_steps[0], a_steps, B, b, b_steps, sums, np.int64(0), columns, counts)
             for r in range(rows):
                 first = o + (p + r) * o_step
                 ours, theirs = sums[r * columns : r * columns + kept], out[first : first + kept]
