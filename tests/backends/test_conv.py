@@ -139,6 +139,31 @@ def test_float32_against_the_readable_wing(compare, drawn, n, groups, c, f, with
 
 
 @settings(max_examples=25)
+@given(drawn=windows(), n=st.integers(1, 3), groups=st.integers(1, 2), c=st.integers(1, 4), f=st.integers(1, 9),
+       seed=st.integers(0, 999))
+def test_a_relu_in_the_same_pass(run, drawn, n, groups, c, f, seed):
+    image, window = drawn
+    shapes = (n, *image, groups * c), (*window.size, c, groups * f), (groups * f,), (n, *window.places, groups * f)
+    x, kernel, bias, dy = random(seed, *shapes)
+    z = by_loops(x, kernel, bias, dy, window)[0]
+    y, dx, dkernel, dbias = unwritten(dy.shape, *shapes[:3])
+    run("conv2d", x, kernel, bias, y, window, BUFFER, True)
+    run("conv2d_backward", x, kernel, dy, dx, dkernel, dbias, window, BUFFER, y)
+    _, *wanted = by_loops(x, kernel, bias, np.where(z > 0, dy, 0), window)
+    close((y, dx, dkernel, dbias), (np.maximum(z, 0), *wanted))
+
+
+def test_not_a_number_goes_through_a_relu(run):
+    window = slide((3, 3), (2, 2), (1, 1), "valid")
+    x, kernel = np.ones((1, 3, 3, 1)), np.ones((2, 2, 1, 3))
+    x[0, 0, 0] = np.nan
+    y, = unwritten((1, 2, 2, 3))
+    run("conv2d", x, kernel, None, y, window, BUFFER, True)
+    assert np.isnan(y[0, 0, 0]).all()
+    assert np.isnan(y).sum() == 3
+
+
+@settings(max_examples=25)
 @given(drawn=windows(), n=st.integers(1, 5), c=st.integers(1, 20), m=st.integers(1, 3), with_bias=st.booleans(),
        seed=st.integers(0, 999))
 def test_depthwise_float32_against_the_readable_wing(compare, drawn, n, c, m, with_bias, seed):

@@ -1,7 +1,8 @@
-"""The fast wing on the CPU: the numpy wing's kernels, compiled by numba, serial, beside the BLAS' own threads.
+"""The fast wing on the CPU: the numpy wing's kernels, compiled by numba.
 
-Each kernel equals the kernel of the same name in the same room of the numpy wing. No kernel is parallel: a second pool
-of threads would spin beside the BLAS' own, and the two would keep each other from the cores.
+Each kernel equals the kernel of the same name in the same room of the numpy wing. Every compiled kernel is serial; what
+is large is cut along the batch and given to a few threads (`workers`), and the BLAS then uses one thread only: two
+pools of threads would keep each other from the cores.
 """
 
 from tinynet.backends.numba.conv import add_bias, conv2d, conv2d_backward, sum_bias

@@ -7,12 +7,13 @@ and each number of A is multiplied into all columns at once.
 
 import numba
 import numpy as np
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 
-VECTOR = 64 if binding.get_host_cpu_features().get("avx512f") else 32
+VECTOR = 64 if "+avx512f" in get_host_cpu_features() else 32
 """Bytes of a vector; processors without such vectors use several smaller ones."""
 
 ROWS = 7 if VECTOR == 64 else 6
