@@ -136,3 +136,14 @@ def test_channels_first_is_guessed(shape, guessed):
     with pytest.raises(ValueError, match="does not fit") as caught:
         slide_over("conv", shape, (5, 5), (1, 1), "valid")
     assert ("It looks like channels first" in str(caught.value)) == guessed
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
+def test_images_with_channels_first_are_guessed_where_a_window_fits_them(shape):
+    with pytest.warns(UserWarning, match="'conv2d': images of .* look like channels first.*Received: input_shape="):
+        slide_over("conv2d", shape, (3, 3), (1, 1), "same", (1, 1))
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 3), (3, 3, 3), (28, 28, 1), (4, 32, 32), (1, 1, 64)])
+def test_other_images_are_not(shape):
+    slide_over("conv2d", shape, (3, 3), (1, 1), "same", (1, 1))  # a warning would be an error

@@ -1,5 +1,6 @@
 """Shapes as users write them, and the sizes and pads of sliding windows: the one place that knows the SAME rule."""
 
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -144,7 +145,7 @@ def slide_over(layer_name: str, shape: tuple[int, int, int], size: tuple[int, in
         If the window is larger than the padded image; it names the layer, and guesses whether the channels stand first.
     """
     try:
-        return slide(shape[:2], size, strides, padding, dilation)
+        window = slide(shape[:2], size, strides, padding, dilation)
     except ValueError:
         guess = ""
         if shape[0] <= 4 < min(shape[1:]):
@@ -153,3 +154,8 @@ def slide_over(layer_name: str, shape: tuple[int, int, int], size: tuple[int, in
         raise ValueError(f"Layer {layer_name!r}: a window that reaches over {reach} pixels does not fit an image of "
                          f"(H, W) = {shape[:2]} with padding={padding!r}.{guess} Received: input_shape={shape}"
                          ) from None
+    if shape[0] in (1, 3) and shape[1] == shape[2] >= 16:
+        warnings.warn(f"Layer {layer_name!r}: images of shape {shape} look like channels first, and are taken as "
+                      f"{shape[2]} channels; images are (H, W, C) here: np.moveaxis(x, 1, -1). "
+                      f"Received: input_shape={shape}", stacklevel=2)
+    return window
