@@ -132,7 +132,7 @@ def convolve(x, weights, bias, y, window, image, relu) -> None:
     filters = F // G
     # Without dilation and groups, a row of the window lies in memory as one run.
     counts = (KH, np.int64(1), KW * C) if G == 1 and window.dilation[1] == 1 else (KH, KW, C)
-    steps = (window.strides[1] * pixel, window.dilation[0] * line, window.dilation[1] * pixel, np.int64(1))
+    steps = (window.strides[1] * pixel, window.dilation[0] * line, window.dilation[1] * pixel, 1)
     weight_steps = (KW * C * width, C * width, width)
     flat_image, flat_weights, flat_y = image.ravel(), weights.ravel(), y.ravel()
     sums = empty_sums(x)
@@ -178,7 +178,7 @@ def convolve_back(gradient, weights, dx, window, before) -> None:
     DH, DW = window.dilation
     common = math.gcd(SH, DH), math.gcd(SW, DW)
     next_a, next_b = SH // common[0], SW // common[1]
-    steps = (pixel, -(DH // common[0]) * line, -(DW // common[1]) * pixel, np.int64(1))
+    steps = (pixel, -(DH // common[0]) * line, -(DW // common[1]) * pixel, 1)
     weight_steps = (next_a * KW * F * width, next_b * F * width, width)
     flat_gradient, flat_weights, flat_dx = gradient.ravel(), weights.ravel(), dx.ravel()
     sums, nothing = empty_sums(dx), np.zeros(C, dx.dtype)
@@ -213,7 +213,7 @@ def correlate(image, gradient, dkernel, window, before) -> None:
     dy_pixel, dy_line = gradient.shape[2], gradient.shape[1] * gradient.shape[2]
     whole = G == 1 and window.dilation[1] == 1
     runs, length = (1, KW * C) if whole else (KW, C)
-    steps = (np.int64(1), np.int64(0), window.strides[0] * line, window.strides[1] * pixel)
+    steps = (1, 0, window.strides[0] * line, window.strides[1] * pixel)
     dy_steps = (np.int64(0), dy_line, dy_pixel)
     counts = (np.int64(1), window.places[0], window.places[1])
     flat_image, flat_gradient, flat_dkernel = image.ravel(), gradient.ravel(), dkernel.ravel()
