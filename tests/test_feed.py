@@ -208,3 +208,20 @@ def test_values_too_large_for_the_float_type_are_not_finite(as_dataset, data):
     given = [Dataset.from_tensor_slices((x, y)).batch(N)] if as_dataset else [x, y]
     with pytest.raises(ValueError, match=f"y must be finite.*Received: {N} values"):
         model.fit(*given, verbose=0)
+
+
+def test_images_with_their_channels_first_are_guessed():
+    model = Sequential([layers.Flatten(input_shape=(28, 28, 3))])
+    with pytest.raises(ValueError, match=r"looks like channels first: np.moveaxis\(x, 1, -1\) would fit.*5, 3, 28"):
+        model.predict(np.zeros((5, 3, 28, 28)))
+    gray = Sequential([layers.Flatten(input_shape=(28, 28, 1))])
+    with pytest.raises(ValueError, match=r"np.moveaxis\(x, 1, -1\)"):
+        gray.predict(np.zeros((5, 1, 28, 28)))
+
+
+@pytest.mark.parametrize("built", [True, False])
+@pytest.mark.parametrize("x", [np.zeros(1), np.zeros(7), 100.0])
+def test_numbers_without_an_axis_of_their_own(x, built):
+    model = Sequential([layers.Dense(1, input_shape=(1,) if built else None)])
+    with pytest.raises(ValueError, match=r"x\[..., None\].*np.array\(\[\[100.0\]\]\).* Received: "):
+        model.predict(x)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import tinynet
 from tinynet import layers, losses
-from tinynet.gradient_check import numeric_gradient, relative_error, usual_cause
+from tinynet.gradient_check import STEP, numeric_gradient, relative_error, usual_cause
 from tinynet.layers.base import with_sublayers
 
 
@@ -427,6 +427,30 @@ def test_a_tolerance_of_ones_own(x):
 def test_at_a_kink_the_two_differ():
     assert not tinynet.gradcheck(layers.ReLU(), np.array([[1.0, 0.0]]))
     assert tinynet.gradcheck(layers.ReLU(), np.array([[1.0, 0.01]]))
+
+
+@pytest.mark.parametrize("layer", [layers.ReLU(), layers.MaxPooling2D(2)])
+def test_a_kink_is_called_one(layer):
+    x = np.zeros((1, 2, 2, 1))
+    assert causes(tinynet.gradcheck(layer, x))["x"].startswith("at a kink")
+    x[0, 0, 0, 0] = 0.5 * STEP  # the differences step over it
+    assert causes(tinynet.gradcheck(layer, x))["x"].startswith("at a kink")
+
+
+def test_a_loss_by_its_name(x):
+    assert tinynet.gradcheck(layers.Dense(3), x, np.zeros((5, 3)), "mse")
+    with pytest.raises(ValueError, match="Unknown loss"):
+        tinynet.gradcheck(layers.Dense(3), x, np.zeros((5, 3)), "msq")
+
+
+def test_the_layer_comes_first(x):
+    with pytest.raises(TypeError, match=r"first, then x: gradcheck\(model, x\). Received: ndarray$"):
+        tinynet.gradcheck(x, layers.Dense(3))
+
+
+def test_a_factor_that_is_almost_1_is_no_cause(x):
+    report = tinynet.gradcheck(Broken(3, kernel=lambda g, n: 1.00000094 * g), x)
+    assert not report and set(causes(report).values()) == {""}
 
 
 @given(coefficients=st.lists(st.floats(-2, 2), min_size=5, max_size=5), at=st.floats(-2, 2))

@@ -224,3 +224,59 @@ def test_trainable_of_a_model_is_that_of_its_layers():
     assert [layer.trainable for layer in model.layers] == [False, False]
     outer = Sequential([model, layers.Dense(2)])
     assert [parameter.frozen for parameter in outer.parameters] == [True] * 4 + [False] * 2
+    model.layers[1].trainable = True
+    assert outer.trainable
+
+
+def test_a_layer_without_parameters_does_not_make_a_frozen_model_trainable():
+    model = Sequential([layers.Flatten(input_shape=(2, 2)), layers.Dense(3), layers.ReLU()])
+    model.layers[1].trainable = False
+    assert not model.trainable
+    assert not Sequential([model, layers.Dropout(0.5)]).trainable
+    model.layers[1].trainable = True
+    assert model.trainable
+    assert Sequential([layers.Flatten(input_shape=(2, 2))]).trainable
+
+
+def test_the_open_loop_builds_the_model():
+    model = Sequential([layers.Dense(2)])
+    with pytest.raises(RuntimeError, match=r"'sequential': backward needs a forward\(x, training=True\).* built$"):
+        model.backward(np.ones((3, 2)))
+    assert model.forward(np.ones((3, 4)), training=True).shape == (3, 2)
+    assert model.backward(np.ones((3, 2))).shape == (3, 4)
+
+
+def test_an_add_of_another_float_type_leaves_all_as_it_was():
+    model = Sequential([layers.Dense(3, input_shape=(4,))])
+    before = model.parameters, model.output_shape, model.layers[:], model.forward(np.ones((1, 4))).tolist()
+    late = layers.Dense(5)
+    tinynet.set_floatx("float64")
+    with pytest.raises(ValueError, match="same floatx"):
+        model.add(late)
+    assert before == (model.parameters, model.output_shape, model.layers, model.forward(np.ones((1, 4))).tolist())
+    assert not late.built
+    tinynet.set_floatx("float32")
+    model.add(late)
+    assert model.predict(np.ones((1, 4))).shape == (1, 5)
+
+
+def test_a_model_of_two_float_types_is_not_built():
+    early = layers.Dense(3)
+    early.build((4,))
+    model = Sequential([layers.Dense(4), early])
+    tinynet.set_floatx("float64")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="same floatx"):
+            model.build((4,))
+        assert not model.built and not model.layers[0].built
+
+
+def test_a_built_model_keeps_its_float_type():
+    model = two_layers()
+    kernel = model.parameters[0]
+    tinynet.set_floatx("float64")
+    assert model.build((4,)) == (3,)
+    assert model.dtype == np.float32 and model.parameters[0] is kernel
+    outer = Sequential([model])
+    assert outer.dtype == np.float32
+    assert outer.predict(np.ones((1, 4))).dtype == np.float32

@@ -290,6 +290,7 @@ def test_names():
     (lambda: optimizers.Adam(lr=0.1), TypeError, "Adam has no argument 'lr' .did you mean 'learning_rate'.*lr=0.1$"),
     (lambda: optimizers.SGD(decay=0.1), TypeError, "SGD has no argument 'decay'.*Received: decay=0.1$"),
     (lambda: optimizers.SGD().step(models.Sequential([layers.Dense(2)])), ValueError, "needs a built model. Received"),
+    (lambda: optimizers.SGD().step([1.0]), TypeError, r"SGD.step takes a model or a layer. Received: \[1.0\]$"),
 ])
 def test_bad_arguments(make, error, message):
     with pytest.raises(error, match=message):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import tinynet
-from tinynet import Sequential, callbacks, layers, losses, optimizers
-from tinynet.data import one_hot
+from tinynet import Sequential, activations, callbacks, layers, losses, metrics, optimizers
+from tinynet.data import Dataset, one_hot
 
 N, CLASSES = 12, 3
 
@@ -269,3 +269,98 @@ def test_a_step_after_the_first_allocates_nothing_of_the_batchs_size(name, rng):
     finally:
         tracemalloc.stop()
     assert max(peaks[1:4] + peaks[5:]) < batch  # bytes: less than one for each sample
+
+
+@pytest.mark.parametrize("as_dataset", [False, True])
+def test_a_metric_object_starts_from_nothing(as_dataset, data):
+    metric = metrics.SparseCategoricalAccuracy()
+    metric.total, metric.count = 1000.0, 1
+    model = Sequential([layers.Dense(CLASSES, activation="softmax")])  # not built before its first batch
+    model.compile(optimizers.SGD(0.0), "sparse_categorical_crossentropy", [metric])
+    given = [Dataset.from_tensor_slices(data).batch(N)] if as_dataset else data
+    history = model.fit(*given, verbose=0).history
+    right = np.mean(model.predict(data[0]).argmax(axis=1) == data[1])
+    assert history["sparse_categorical_accuracy"][0] == pytest.approx(right)
+
+
+def test_a_metric_cannot_take_the_losss_place_in_history():
+    metric = metrics.MeanSquaredError()
+    metric.name = "loss"
+    with pytest.raises(ValueError, match=r"A metric cannot be named 'loss'.* Received: \['mae', 'loss'\]$"):
+        network().compile("sgd", "mse", ["mae", metric])
+
+
+class Halved(layers.Dense):
+    """A user's layer: logits, which it inherits, know nothing of its own forward and backward."""
+
+    def forward(self, x, *, training=False):
+        return super().forward(x, training=training) / 2
+
+    def backward(self, dy, *, need_dx=True):
+        return super().backward(dy / 2, need_dx=need_dx)
+
+
+class Named(layers.Layer):
+    """A user's layer that calls its activation by its name."""
+
+    def __init__(self):
+        super().__init__()
+        self.activation = "softmax"
+
+    def forward(self, x, *, training=False):
+        y = activations.softmax(x)
+        self.keep(training, y)
+        return y
+
+    def backward(self, dy, *, need_dx=True):
+        dy, y = self.recall(dy)
+        return y * (dy - (dy * y).sum(axis=-1, keepdims=True))
+
+
+class Owning(layers.Layer):
+    """A user's layer that owns an activation, and has no logits."""
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.activation = layers.Activation("softmax")
+        return self.activation.build(input_shape)
+
+    def forward(self, x, *, training=False):
+        return self.activation.forward(x, training=training)
+
+    def backward(self, dy, *, need_dx=True):
+        return self.activation.backward(dy)
+
+
+@pytest.mark.parametrize("last", [lambda: Halved(CLASSES, activation="softmax"), Named, Owning])
+def test_a_layer_of_ones_own_is_trained_through_its_own_forward(last, data):
+    model = network(layers.Dense(CLASSES), last())
+    twin = network(layers.Dense(CLASSES), last())
+    twin.set_weights(model.get_weights())
+    model.compile(optimizers.SGD(0.5), "sparse_categorical_crossentropy", ["accuracy"])
+    model.fit(*data, batch_size=N, verbose=0)
+    x, y = data
+    loss, optimizer = losses.SparseCategoricalCrossentropy(), optimizers.SGD(0.5)
+    twin.backward(loss.gradient(y, twin.forward(x, training=True)))
+    optimizer.step(twin)
+    assert model.activation is None
+    assert_same_weights(model, twin, rtol=1e-5)
+
+
+class Scaled(layers.Dense):
+    """A user's layer with logits of its own, which Dense's forward and backward go through."""
+
+    def logits(self, x, *, training=False):
+        return 2 * super().logits(x, training=training)
+
+    def logits_backward(self, dz, *, need_dx=True):
+        return super().logits_backward(2 * dz, need_dx=need_dx)
+
+
+@pytest.mark.parametrize("last", [
+    lambda: layers.Dense(2, activation="softmax"), lambda: Scaled(2, activation="softmax"), layers.Softmax,
+    lambda: layers.Conv2D(2, 2, activation="softmax"), lambda: layers.Conv2DTranspose(2, 2, activation="softmax"),
+    lambda: layers.SeparableConv2D(2, 2, activation="softmax"),
+])
+def test_layers_whose_logits_are_their_own_are_paired(last):
+    assert Sequential([layers.Input((3, 3, 2)), last()]).activation.function == "softmax"

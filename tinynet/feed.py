@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tinynet.trainer import Trainer
 
 BATCH_SIZE = 32  # Keras' default
+_NUMBERS = "one number a sample is x[..., None], and 100.0 alone is np.array([[100.0]])"
 
 
 @dataclass
@@ -47,7 +48,8 @@ def accept(model: Layer, x) -> np.ndarray:
         raise TypeError(f"Model {model.name!r} takes arrays of numbers. Received: x of type {x.dtype}")
     if not model.built:
         if x.ndim < 2:
-            raise ValueError(f"Model {model.name!r} takes batches, x (N, ...). Received: x of shape {x.shape}")
+            raise ValueError(f"Model {model.name!r} takes batches, x (N, ...); a single input x is np.array([x]), "
+                             f"{_NUMBERS}. Received: x of shape {x.shape}")
         model.build(model.input_shape or x.shape[1:])
     if x.shape[1:] != model.input_shape or not x.ndim:
         raise ValueError(_shape_error(model, x.shape))
@@ -60,12 +62,16 @@ def accept(model: Layer, x) -> np.ndarray:
 def _shape_error(model: Layer, shape: tuple[int, ...]) -> str:
     wanted = ", ".join(["N", *map(str, model.input_shape)])
     said = f"Model {model.name!r} takes inputs of shape ({wanted}), N being the batch"
-    if shape == model.input_shape:
+    if model.input_shape == (1,) and len(shape) < 2:
+        said += "; " + _NUMBERS
+    elif shape == model.input_shape:
         said += "; a single input x, such as one image, is a batch of one as np.array([x])"
     elif shape[1:] == model.input_shape[:-1] and model.input_shape[-1] == 1:
         said += "; x[..., None], which is x with a last axis of 1, would fit"
     elif shape[1:] == (*model.input_shape, 1):
         said += "; x[..., 0], which is x without its last axis, would fit"
+    elif len(shape) == 4 and shape[1:] == model.input_shape[-1:] + model.input_shape[:-1]:
+        said += "; this looks like channels first: np.moveaxis(x, 1, -1) would fit"
     path = [f"input {model.input_shape}", *(f"{layer.name} {layer.output_shape}" for layer in model.layers)]
     return f"{said}. Its layers: {' -> '.join(path)}. Received: {shape}"
 

@@ -7,8 +7,9 @@ import numpy as np
 from tinynet import feed, summary, training
 from tinynet.callbacks import History
 from tinynet.errors import explain_keywords
-from tinynet.layers import Input, Layer
-from tinynet.layers.chain import Row
+from tinynet.layers import Activation, Input, Layer
+from tinynet.layers.base import splits_at_activation
+from tinynet.layers.chain import Row, all_or_none
 from tinynet.layers.parameters import settle
 from tinynet.shapes import as_shape
 from tinynet.trainer import Trainer
@@ -56,18 +57,19 @@ class Sequential(Row):
         self.claim()
 
     def add(self, layer: Layer | Input) -> None:
-        """Append a layer; where the shape so far is known, build it."""
-        input_shape, count = self.input_shape, len(self.layers)
+        """Append a layer; where the shape so far is known, build it. After an error the model is as it was."""
+        before, count = dict(vars(self)), len(self.layers)
         self._append(layer)
         try:
-            if self.built:
-                self._build_layers(self.input_shape)
-                self._join()
-            elif self.layers and self.input_shape:
-                self.build(self.input_shape)
+            with all_or_none(self.layers):
+                if self.built:
+                    self._build_layers(self.input_shape)
+                    self._join()
+                elif self.layers and self.input_shape:
+                    self.build(self.input_shape)
         except Exception:
+            vars(self).update(before)
             del self.layers[count:]
-            self.input_shape = input_shape
             raise
         self.claim()
 
@@ -87,22 +89,29 @@ class Sequential(Row):
             self.input_shape = layer.input_shape
 
     def build(self, input_shape) -> tuple[int, ...]:
-        """Build every layer for inputs of `input_shape`, without the batch axis, and return the output's shape."""
+        """Build every layer for inputs of `input_shape`, without the batch axis, and return the output's shape.
+
+        A model that is built already stays as it is.
+        """
         input_shape = as_shape(input_shape)
         if not self.layers:
             raise ValueError(f"Model {self.name!r} has no layers to build. Received: input_shape={input_shape}")
         if self.built and input_shape != self.input_shape:
             raise ValueError(f"Model {self.name!r} was built for inputs of shape {self.input_shape} and cannot change. "
                              f"Received: {input_shape}")
+        if self.built:
+            return self.output_shape
         super().build(input_shape)
         if self.parameters:
             settle(self.parameters, self.ops)
         return self.output_shape
 
     @property
-    def activation(self):
-        """The activation that the model ends in, or None."""
-        return getattr(self._chain[-1], "activation", None) if self._chain else None
+    def activation(self) -> Activation | None:
+        """The activation that the model ends in, where :meth:`logits` is all that comes before it; else None."""
+        last = self._chain[-1] if self._chain else None
+        head = getattr(last, "activation", None)
+        return head if isinstance(head, Activation) and splits_at_activation(last) else None
 
     # The open loop.
 
@@ -114,7 +123,8 @@ class Sequential(Row):
         ValueError
             If x does not have the shape; the message lists the shapes of the layers.
         """
-        return self.ops.to_numpy(self.propagate(self.accept(x), training=training))
+        x = self.accept(x)
+        return self.ops.to_numpy(self.propagate(x, training=training))
 
     def backward(self, dy, *, need_dx: bool = True) -> np.ndarray | None:
         """Fill every `Parameter.grad` from dy, the gradient by the last training forward's output, and return dx.
@@ -124,6 +134,9 @@ class Sequential(Row):
         RuntimeError
             Without a training forward since the last backward.
         """
+        if not self.built:
+            raise RuntimeError(f"Model {self.name!r}: backward needs a forward(x, training=True) before it. "
+                               "Received: backward of a model that is not built")
         dy = self.ops.asarray(np.asarray(dy), self.dtype)
         dx = self.backpropagate(dy, need_dx=need_dx)
         return None if dx is None else self.ops.to_numpy(dx)
@@ -236,8 +249,8 @@ class Sequential(Row):
         Raises
         ------
         ValueError
-            If data, labels or numbers do not fit; the message says which and what would. Inputs are checked for NaN and
-            infinity once.
+            If data, labels or numbers do not fit; the message says which and what would. Arrays are checked for NaN
+            and infinity once, a Dataset batch by batch.
         """
         return training.fit(
             self.trainer, x, y, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=callbacks,
@@ -247,8 +260,11 @@ class Sequential(Row):
 
     @explain_keywords
     def evaluate(self, x=None, y=None, batch_size: int | None = None, verbose="auto", sample_weight=None,
-                 steps: int | None = None) -> list[float]:
-        """Return the list [loss, metric, ...] over arrays or a Dataset (for `steps` batches); see :meth:`fit`."""
+                 steps: int | None = None) -> float | list[float]:
+        """Return the loss, or the list [loss, metric, ...] where there are metrics; arguments as for :meth:`fit`.
+
+        A Dataset is read to its end, or for `steps` batches.
+        """
         return training.evaluate(self.trainer, x, y, batch_size=batch_size, verbose=verbose,
                                  sample_weight=sample_weight, steps=steps)
 
@@ -288,22 +304,3 @@ class Sequential(Row):
     def summary(self) -> None:
         """Print the layers, their output shapes and how many parameters they have."""
         print(summary.table(self.name, self.layers))
-
-    def get_weights(self) -> list[np.ndarray]:
-        """Return a copy of every parameter's value, in layer order."""
-        return [self.ops.to_numpy(parameter.value) for parameter in self.parameters]
-
-    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
-        """Set every parameter's value, in the order of :meth:`get_weights`.
-
-        Raises
-        ------
-        ValueError
-            If their number or a shape differs.
-        """
-        shapes = [np.shape(weight) for weight in weights]
-        wanted = [parameter.shape for parameter in self.parameters]
-        if shapes != wanted:
-            raise ValueError(f"Model {self.name!r} takes weights of the shapes {wanted}. Received: {shapes}")
-        for parameter, weight in zip(self.parameters, weights, strict=True):
-            parameter.value[...] = self.ops.asarray(weight, self.dtype)

@@ -65,7 +65,11 @@ class Optimizer:
         ------
         ValueError
             If the model is not built.
+        TypeError
+            If `model` is neither a model nor a layer.
         """
+        if not isinstance(model, Layer):
+            raise TypeError(f"{type(self).__name__}.step takes a model or a layer. Received: {model!r}")
         parameters = model.parameters
         if not model.built:
             raise ValueError(f"{type(self).__name__}.step needs a built model. Received: {model!r}")

@@ -41,6 +41,8 @@ class Trainer:
             twice = next(name for name in names if names.count(name) > 1)
             raise ValueError(f"Two metrics cannot share a name, as {twice!r}, which is their key in History. "
                              f"Received: {names}")
+        if "loss" in names:
+            raise ValueError(f"A metric cannot be named 'loss', the loss' own key in History. Received: {names}")
         self.metrics: list[metrics.Metric] = []
         self._prepared_for: tuple | None = None
 
@@ -104,6 +106,7 @@ class Trainer:
                               "computed from what goes into it.", stacklevel=4)
             self._loss = self.loss.on_logits()
         self.metrics = [metrics.get(name, self.loss, self.model.output_shape) for name in self._metric_names]
+        self.reset()  # the user's own objects may have counted before
         self._metrics_need_values = any(metric.needs_values for metric in self.metrics)
 
     def reset(self) -> None:

@@ -163,6 +163,8 @@ def test_terminate_on_nan(capsys):
 
 @pytest.mark.parametrize(("make", "error", "message"), [
     (lambda: callbacks.EarlyStopping(mode="up"), ValueError, "EarlyStopping: mode is 'auto'.*Received: 'up'$"),
+    (lambda: callbacks.LearningRateScheduler(0.1), TypeError,
+     "LearningRateScheduler: schedule is a function of the epoch.*Received: 0.1$"),
     (lambda: callbacks.ReduceLROnPlateau(mode="up"), ValueError, "ReduceLROnPlateau: mode is .*Received: 'up'$"),
     (lambda: callbacks.ReduceLROnPlateau(factor=1.0), ValueError, "factor must be above 0 and below 1. Received: 1.0$"),
     (lambda: callbacks.EarlyStopping(moniter="loss"), TypeError, "did you mean 'monitor'.*Received: moniter='loss'$"),

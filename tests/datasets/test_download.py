@@ -231,14 +231,25 @@ def test_no_network_names_the_folder_and_the_offline_quickstart(tiny, cache, mon
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     published = dataclasses.replace(published, mirrors=("http://127.0.0.1:9/one/", "http://127.0.0.1:9/two/"))
     with pytest.raises(ConnectionError) as caught:
-        find_file(published, TRAIN_LABELS, "/nowhere")
+        find_file(published, TRAIN_LABELS)
     message = str(caught.value)
     for part in (
         f"Tiny's {TRAIN_LABELS}", ", ".join(published.files), f"into {cache / 'tiny'};", "folder 'tiny'", "data_dir",
         "TINYNET_DATA",
-        "python examples/quickstart.py", f"Received: http://127.0.0.1:9/one/{TRAIN_LABELS}: ", "9/two/",
+        "python examples/quickstart.py",
     ):  # fmt: skip
         assert part in message
+    assert message.partition("Received: ")[2] == "127.0.0.1:9 (ConnectionError), 127.0.0.1:9 (ConnectionError)"
+
+
+@pytest.mark.parametrize("name", ["missing", "file"])
+def test_a_data_dir_that_is_no_folder(tmp_path, tiny, cache, no_download, name):
+    published, contents, _ = tiny
+    write(cache / "tiny", TRAIN_LABELS, contents[TRAIN_LABELS])
+    (tmp_path / "file").touch()
+    with pytest.raises(FileNotFoundError, match=r"data_dir must be a folder that exists. Received: ") as caught:
+        find_file(published, TRAIN_LABELS, tmp_path / name)
+    assert str(caught.value).endswith(f"{name}'")
 
 
 def test_what_is_published():

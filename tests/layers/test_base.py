@@ -145,3 +145,39 @@ def test_how_a_layer_shows_itself():
     assert repr(layer) == "<Dense 'head', None -> None>"
     layer.build((3,))
     assert repr(layer) == "<Dense 'head', (3,) -> (2,)>"
+
+
+@pytest.mark.parametrize("make", [
+    lambda: layers.Dense(3), lambda: layers.BatchNormalization(),
+    lambda: layers.Residual([layers.Dense(4), layers.BatchNormalization()]),
+])
+def test_weights_go_out_and_in_as_copies(make, backend):
+    """As the Celsius lesson's last line, l0.get_weights()."""
+    layer, other = make(), make()
+    assert layer.get_weights() == []
+    for one in (layer, other):
+        one.build((4,))
+    weights = [weight + 1 for weight in layer.get_weights()]
+    other.set_weights(weights)
+    for found, given in zip(other.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(found, given)
+        found[...] = given[...] = 9
+    assert not any((weight == 9).any() for weight in other.get_weights())
+    with pytest.raises(ValueError, match=rf"'{layer.name}' takes weights of the shapes \[\(.*Received: \[\(2,\)\]$"):
+        other.set_weights([np.zeros(2)])
+    with pytest.raises(ValueError, match=r"must be built before set_weights: call build.* Received: .* 1 "):
+        make().set_weights([np.zeros(2)])
+
+
+def test_a_layer_that_is_built_again_begins_anew():
+    layer, x = layers.Dense(2), np.ones((1, 3))
+    layer.build((3,))
+    layer.forward(x)
+    tinynet.set_floatx("float64")
+    layer.build((3,))
+    assert [parameter.name for parameter in layer.parameters] == ["kernel", "bias"]
+    assert layer.forward(x).dtype == np.float64
+    branches = layers.Residual([layers.Dense(3)])
+    for _ in range(2):
+        branches.build((3,))
+    assert [parameter.name for parameter in branches.parameters] == ["kernel", "bias"]

@@ -93,6 +93,13 @@ def test_draw(backend):
         draw("kernel", (2, 3), "float32", ops, lambda shape, generator: np.zeros((3, 2)), None)
 
 
+def test_an_initializers_own_array_stays_its_own(backend):
+    own = np.ones((2, 3), np.float32)
+    parameters = [draw("kernel", (2, 3), "float32", get_backend(), lambda shape, generator: own, None) for _ in "ab"]
+    parameters[0].value[...] = 5
+    assert (own == 1).all() and (parameters[1].value == 1).all()
+
+
 def test_how_a_parameter_shows_itself():
     parameter = Parameter("kernel", np.zeros((2, 3)), np.zeros((2, 3)))
     assert repr(parameter) == "Parameter('kernel', shape=(2, 3), trainable=True)"

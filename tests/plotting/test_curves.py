@@ -109,6 +109,20 @@ def test_zoom_looks_closer_at_the_end(zoom, loss_top, accuracy_bottom):
     assert axes[1].get_ylim() == (accuracy_bottom, 1 + 0.025 / zoom)
 
 
+@pytest.mark.parametrize("zoom", [1, 0.5])
+def test_without_a_zoom_all_of_the_curves_is_seen(zoom):
+    """As of a training that fails at first: its loss of 2.3 would stand above the picture, its accuracy below."""
+    loss, accuracy = [2.4] * 300 + [3.1, np.nan] + [0.3] * 100, [0.1] * 300 + [0.05, np.nan] + [0.9] * 100
+    axes = plotting.live_curves(range(402), loss, accuracy, [200, 400], [3.5, 0.3], [0.02, 0.9], zoom=zoom).axes
+    for panel in axes:
+        low, high = panel.get_ylim()
+        for line in panel.lines:
+            values = line.get_ydata()[np.isfinite(line.get_ydata())]
+            assert low < values.min() and values.max() < high
+    closer = plotting.live_curves(range(402), loss, accuracy, [400], [0.3], [0.9], zoom=1.01).axes
+    assert closer[0].get_ylim()[1] < 1.2 and closer[1].get_ylim()[0] > 0.5
+
+
 def test_the_newest_values_are_always_seen():
     axes = plotting.live_curves(range(50), [2.3] * 50, [0.1] * 50, [50], [2.5], [0.08], zoom=4).axes
     assert axes[0].get_ylim()[1] == pytest.approx(3.0)

@@ -25,6 +25,10 @@ class LearningRateScheduler(Callback):
 
     @explain_keywords
     def __init__(self, schedule: Callable[..., float], verbose: bool | int = 0):
+        if not callable(schedule):
+            raise TypeError("LearningRateScheduler: schedule is a function of the epoch, such as "
+                            "lambda epoch: 0.01 * 0.9**epoch; a fixed rate is the optimizer's learning_rate. "
+                            f"Received: {schedule!r}")
         self.schedule = schedule
         self.verbose = verbose
         self._takes_rate = _takes_rate(schedule)

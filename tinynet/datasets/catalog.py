@@ -88,6 +88,8 @@ def load(
     ------
     ValueError
         For an unknown name or split, or a damaged file.
+    FileNotFoundError
+        If `data_dir` is given, and no folder.
     ConnectionError
         If files have to be downloaded, and no mirror can be reached.
 

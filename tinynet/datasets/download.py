@@ -5,6 +5,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 TRAIN_IMAGES = "train-images-idx3-ubyte.gz"
 TRAIN_LABELS = "train-labels-idx1-ubyte.gz"
@@ -96,6 +97,8 @@ def find_file(published: Published, filename: str, data_dir: str | os.PathLike |
     ValueError
         If a file has the wrong hash. A file in the cache is deleted and fetched again once before that; a file
         anywhere else is the user's own, and left alone.
+    FileNotFoundError
+        If `data_dir` is given, and no folder.
     ConnectionError
         If the file is nowhere, and no mirror could be reached.
     """
@@ -124,6 +127,8 @@ def _own_folders(published: Published, data_dir: str | os.PathLike | None) -> li
     folders = []
     if data_dir is not None:
         place = Path(data_dir).expanduser()
+        if not place.is_dir():
+            raise FileNotFoundError(f"data_dir must be a folder that exists. Received: {str(data_dir)!r}")
         folders += [place / published.folder, place]
     if os.environ.get("TINYNET_DATA"):
         folders.append(Path(os.environ["TINYNET_DATA"]).expanduser() / published.folder)
@@ -163,7 +168,7 @@ def _download(published: Published, filename: str, cache: Path, tries: int) -> P
             # pooch says which file it fetches from where, and moves it to its place only if the hash is right.
             path = pooch.retrieve(mirror + filename, f"sha256:{expected}", filename, cache, downloader=download)
         except OSError as error:
-            silent.append(f"{mirror + filename}: {error}")
+            silent.append(f"{urlsplit(mirror).netloc} ({type(error).__name__})")
         except ValueError as error:
             if not received:
                 raise  # not about the hash
@@ -177,7 +182,7 @@ def _download(published: Published, filename: str, cache: Path, tries: int) -> P
         f"{published.title}'s {filename} is not on this machine, and no mirror could be reached.\n"
         f"{_manual_way(published, list(published.files), cache)}\n"
         "Without any network, `python examples/quickstart.py` trains on digits drawn from fonts.\n"
-        f"Received: {'; '.join(silent)}"
+        f"Received: {', '.join(silent)}"
     )
 
 

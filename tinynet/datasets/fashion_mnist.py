@@ -50,6 +50,8 @@ def load_data(
     ------
     ValueError
         If a file is damaged, or is another data set's.
+    FileNotFoundError
+        If `data_dir` is given, and no folder.
     ConnectionError
         If files have to be downloaded, and no mirror can be reached.
     """

@@ -1,6 +1,7 @@
 """What every layer shares: its name, its shapes, its parameters, its buffers and the arrays saved for backward."""
 
 import re
+from collections.abc import Sequence
 from types import ModuleType
 
 import numpy as np
@@ -31,6 +32,8 @@ class Layer:
         The shape of one input, without the batch axis; for the first layer of a model.
     """
 
+    kind = "Layer"  # how errors call it
+
     def __init__(self, name: str | None = None, input_shape=None):
         self.named = name is not None
         self.name = name or snake_case(type(self).__name__)
@@ -45,8 +48,10 @@ class Layer:
     def build(self, input_shape) -> tuple[int, ...]:
         """Prepare the layer for inputs of `input_shape`, in today's floatx and backend, and return the output's shape.
 
-        Layers with parameters or another output shape extend this.
+        Layers with parameters or another output shape extend this. A layer that is built again begins anew.
         """
+        if self.built:
+            self.parameters, self._buffers, self._saved = [], {}, None
         self.input_shape = self.output_shape = as_shape(input_shape)
         self.dtype = np.dtype(config.floatx())
         self.ops: ModuleType = get_backend()
@@ -77,6 +82,28 @@ class Layer:
         parameter.frozen = self._frozen
         self.parameters.append(parameter)
         return parameter
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Return a copy of every parameter's value, in order; of a layer that is not built, none."""
+        return [self.ops.to_numpy(parameter.value) for parameter in self.parameters]
+
+    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
+        """Set every parameter's value, in the order of :meth:`get_weights`.
+
+        Raises
+        ------
+        ValueError
+            If the layer is not built, or the weights' number or a shape differs.
+        """
+        if not self.built:
+            raise ValueError(f"{self.kind} {self.name!r} must be built before set_weights: call build(input_shape). "
+                             f"Received: a list of {len(weights)} arrays")
+        shapes = [np.shape(weight) for weight in weights]
+        wanted = [parameter.shape for parameter in self.parameters]
+        if shapes != wanted:
+            raise ValueError(f"{self.kind} {self.name!r} takes weights of the shapes {wanted}. Received: {shapes}")
+        for parameter, weight in zip(self.parameters, weights, strict=True):
+            parameter.value[...] = self.ops.asarray(weight, parameter.value.dtype)
 
     def buffer(self, name: str, shape: tuple[int, ...]):
         """Return the scratch array of that name, made once for the largest batch; a smaller batch gets a view of it."""
@@ -138,6 +165,17 @@ class Layer:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}, {self.input_shape} -> {self.output_shape}>"
+
+
+def splits_at_activation(layer: Layer) -> bool:
+    """Return whether forward is `logits` and then `layer.activation`, and backward the same way back.
+
+    Not so for a subclass of Dense with a forward of its own: the logits that it inherits know nothing of that.
+    """
+    def depth(method: str) -> float:
+        return next((i for i, owner in enumerate(type(layer).__mro__) if method in vars(owner)), np.inf)
+
+    return depth("logits") <= depth("forward") and depth("logits_backward") <= depth("backward")
 
 
 def with_sublayers(layer: Layer) -> list[Layer]:

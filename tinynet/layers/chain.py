@@ -15,8 +15,9 @@ class Composite(Layer):
 
     @property
     def trainable(self) -> bool:
-        """Whether any layer is trainable; setting it sets all of them."""
-        return any(layer.trainable for layer in self.layers)
+        """Whether any layer is trainable, of those with parameters if there are such; setting it sets all of them."""
+        with_parameters = [layer for layer in self.layers if layer.parameters]
+        return any(layer.trainable for layer in with_parameters or self.layers)
 
     @trainable.setter
     def trainable(self, trainable: bool) -> None:
@@ -35,8 +36,6 @@ class Row(Composite):
     Backward is the chain rule: from the last layer to the first, each makes of the gradient of its output the gradient
     of its input, which is the output of the layer before it.
     """
-
-    kind = "Layer"  # how errors call what the row belongs to
 
     def __init__(self, name: str | None = None):
         super().__init__(name)
@@ -59,9 +58,10 @@ class Row(Composite):
     def build(self, input_shape) -> tuple[int, ...]:
         """Build every layer for inputs of `input_shape`, without the batch axis, and return the output's shape."""
         input_shape = as_shape(input_shape)
-        self._build_layers(input_shape)
-        super().build(input_shape)
-        return self._join()
+        with all_or_none([self]):
+            self._build_layers(input_shape)
+            super().build(input_shape)
+            return self._join()
 
     def _build_layers(self, input_shape: tuple[int, ...]) -> None:
         build_row(self.layers, input_shape, f"{self.kind} {self.name!r}")
@@ -72,6 +72,8 @@ class Row(Composite):
         parameters = [parameter for leaf in chain for parameter in leaf.parameters]
         check_one_type(parameters)
         self._chain, self.parameters = chain, parameters
+        if parameters:
+            self.dtype = parameters[0].value.dtype  # of layers that were built before, perhaps in another floatx
         self.output_shape = self.layers[-1].output_shape if self.layers else self.input_shape
         return self.output_shape
 

@@ -120,7 +120,7 @@ def draw(name: str, shape: tuple[int, ...], dtype: str, ops: ModuleType, initial
     ValueError
         If the initializer returns another shape.
     """
-    value = np.asarray(initializer(shape, generator))
+    value = np.array(initializer(shape, generator))  # a copy: the initializer may hold on to its own
     if value.shape != shape:
         raise ValueError(f"The initializer of {name!r} must return the shape {shape}. Received: {value.shape}")
     return Parameter(name, ops.asarray(value, dtype), ops.zeros(shape, dtype), regularizer=regularizer)

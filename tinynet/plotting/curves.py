@@ -107,7 +107,8 @@ def live_curves(
         The same on validation data, usually once an epoch.
     zoom : float
         How closely the good end is looked at: the loss is drawn from 0 to 1.2 / zoom, the accuracy from 1 - 0.5 / zoom
-        to 1. Where a curve has not come that far yet, the range is widened to show its end.
+        to 1. Where a curve has not come that far yet, the range is widened to show its end; and up to a zoom of 1, to
+        show all of it.
 
     Returns
     -------
@@ -126,13 +127,17 @@ def live_curves(
         _curves(axes, training, validation, steps, val_steps)
         axes.set_xlabel("batch")
         axes.set_title(metric, fontsize=11)
-        # The samples of single batches scatter: the end of their curve is the mean of the last few.
-        last = list(training[-10:])
-        ends = [end for end in (np.mean(last) if last else math.nan, *validation[-1:]) if math.isfinite(end)]
-        if metric == "loss":
-            axes.set_ylim(0, max([1.2 / zoom, *(1.2 * end for end in ends)]))
+        if zoom > 1:
+            # The samples of single batches scatter: the end of their curve is the mean of the last few.
+            last = list(training[-10:])
+            seen = [np.mean(last) if last else math.nan, *validation[-1:]]
         else:
-            axes.set_ylim(min([1 - 0.5 / zoom, *(end - 0.05 for end in ends)]), 1 + 0.025 / zoom)
+            seen = [*training, *validation]
+        seen = [number for number in seen if math.isfinite(number)]
+        if metric == "loss":
+            axes.set_ylim(0, max([1.2 / zoom, *(1.2 * number for number in seen)]))
+        else:
+            axes.set_ylim(min([1 - 0.5 / zoom, *(number - 0.05 for number in seen)]), 1 + 0.025 / zoom)
     _head(figure, "")
     return figure
 

@@ -214,8 +214,8 @@ def correlate(image, gradient, dkernel, window, before) -> None:
     whole = G == 1 and window.dilation[1] == 1
     runs, length = (1, KW * C) if whole else (KW, C)
     steps = (1, 0, window.strides[0] * line, window.strides[1] * pixel)
-    dy_steps = (np.int64(0), dy_line, dy_pixel)
-    counts = (np.int64(1), window.places[0], window.places[1])
+    dy_steps = (0, dy_line, dy_pixel)
+    counts = (1, window.places[0], window.places[1])
     flat_image, flat_gradient, flat_dkernel = image.ravel(), gradient.ravel(), dkernel.ravel()
     for g in range(G):
         start = 0
