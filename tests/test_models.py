@@ -280,3 +280,22 @@ def test_a_built_model_keeps_its_float_type():
     outer = Sequential([model])
     assert outer.dtype == np.float32
     assert outer.predict(np.ones((1, 4))).dtype == np.float32
+
+
+class Scaled(layers.Dense):
+    """A user's layer with logits of its own, which Dense's forward and backward go through."""
+
+    def logits(self, x, *, training=False):
+        return 2 * super().logits(x, training=training)
+
+    def logits_backward(self, dz, *, need_dx=True):
+        return super().logits_backward(2 * dz, need_dx=need_dx)
+
+
+@pytest.mark.parametrize("last", [
+    lambda: layers.Dense(2, activation="softmax"), lambda: Scaled(2, activation="softmax"), layers.Softmax,
+    lambda: layers.Conv2D(2, 2, activation="softmax"), lambda: layers.Conv2DTranspose(2, 2, activation="softmax"),
+    lambda: layers.SeparableConv2D(2, 2, activation="softmax"),
+])
+def test_layers_whose_logits_are_their_own_are_paired(last):
+    assert Sequential([layers.Input((3, 3, 2)), last()]).activation.function == "softmax"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinynet
-from tinynet import Sequential, callbacks, layers, losses, optimizers
+from tinynet import Sequential, callbacks, layers, losses, optimizers, training
 from tinynet.data import one_hot
 
 N, CLASSES = 23, 3
@@ -320,3 +320,18 @@ def test_a_fit_can_be_stopped_within_an_epoch(data):
     assert batches == [0, 1]
     assert history.epoch == [0]
     assert model.fit(*data, epochs=2, verbose=0).epoch == [0, 1]  # the next fit begins anew
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_a_large_batch_is_evaluated_in_parts(rng, monkeypatch, weighted, reduction):
+    model = classifier(loss=losses.SparseCategoricalCrossentropy(reduction=reduction))
+    x, y = rng.normal(size=(57, 4)), rng.integers(0, CLASSES, 57)
+    weight = rng.random(57) if weighted else None
+    wanted = model.evaluate(x, y, batch_size=57, sample_weight=weight, verbose=0)
+    again = classifier(loss=losses.SparseCategoricalCrossentropy(reduction=reduction))
+    again.set_weights(model.get_weights())
+    monkeypatch.setattr(training, "TESTED_AT_ONCE", 10)
+    found = again.evaluate(x, y, batch_size=57, sample_weight=weight, verbose=0)
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    assert len(again.layers[0].buffer("z", (1, 8)).base) == (10 if reduction == "mean" else 57)

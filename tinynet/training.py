@@ -12,6 +12,9 @@ from tinynet.layers import Layer
 from tinynet.shapes import as_count
 from tinynet.trainer import Trainer
 
+TESTED_AT_ONCE = 1000
+"""Samples that evaluation computes at once, however large its batches are."""
+
 
 def fit(trainer: Trainer, x, y, *, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
         class_weight, sample_weight, initial_epoch, steps_per_epoch, validation_steps) -> History:
@@ -86,11 +89,21 @@ def _run_test(trainer: Trainer, feed, steps: int, events: CallbackList) -> dict[
     trainer.reset()
     total, samples = 0.0, 0
     for batch in in_steps(feed, steps):
-        total += trainer.test(batch) * len(batch.x)
-        samples += len(batch.x)
+        for part in _parts(batch, trainer.loss.reduction):
+            total += trainer.test(part) * len(part.x)
+            samples += len(part.x)
     logs = trainer.logs(total / samples)
     events.call("on_test_end", logs)
     return logs
+
+
+def _parts(batch: Batch, reduction: str) -> list[Batch]:
+    """Cut a batch so that its means stay what they are, and layers need no memory for all of a test set at once."""
+    if reduction == "sum":
+        return [batch]
+    slices = [slice(start, start + TESTED_AT_ONCE) for start in range(0, len(batch.x), TESTED_AT_ONCE)]
+    return [Batch(batch.x[part], batch.y[part], None if batch.weight is None else batch.weight[part])
+            for part in slices]
 
 
 def _validation_feed(trainer: Trainer, validation, batch_size):
