@@ -126,6 +126,7 @@ def live_curves(
         axes = add_axes(figure, 480 * number + 65, 48, 400, 250)
         _curves(axes, training, validation, steps, val_steps)
         axes.set_xlabel("batch")
+        axes.locator_params(axis="x", nbins=6)  # five digits each after a long training
         axes.set_title(metric, fontsize=11)
         if zoom > 1:
             # The samples of single batches scatter: the end of their curve is the mean of the last few.
