@@ -67,9 +67,10 @@ def share(work: Callable, slices: list[slice]) -> None:
         try:
             work(0, slices[0])
         finally:
-            concurrent.futures.wait(others)
-        for other in others:
-            other.result()
+            errors = [other.exception() for other in others]  # this waits for them
+        for error in errors:
+            if error:
+                raise error
 
 
 @contextlib.contextmanager
