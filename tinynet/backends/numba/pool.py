@@ -112,7 +112,7 @@ def max_of_four_backward(dy, x, y, dx, strides) -> None:
     """Compute max_pool_backward for windows that tile by two: every dx is written once.
 
     The strides, 2, come as an argument. Were they a constant, LLVM would ask once for a whole row whether what is
-    written as p_dx and as q_dx overlaps, find that it does, and take the loop that is not SIMD: three times slower.
+    written as p_dx and as q_dx overlaps, find that it does, and take the loop that is not SIMD.
     """
     N, OH, OW, C = y.shape
     zero = dy.dtype.type(0)

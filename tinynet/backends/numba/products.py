@@ -1,7 +1,7 @@
 """Rows of products from tiles, for arrays of any strides: what dense and convolution layers share.
 
 Callers write constants as np.int64(0): a plain 0 is a type of its own to numba, for which it would compile all this
-again. The convolutions' own constants are plain on purpose: their tiles gain up to a tenth from knowing them.
+again. The convolutions' own constants are plain on purpose: their tiles gain from knowing them.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """A small pool of threads that share the batch of one large kernel, the BLAS held to one thread meanwhile.
 
-The kernels stay serial: each thread runs them on its own samples. Handing work over and waiting for it costs about
-50 µs, so only work that lasts longer is shared; the two thresholds here say from where.
+The kernels stay serial: each thread runs them on its own samples. Waking a thread and waiting for it takes time, so
+only work that lasts longer is shared; the two thresholds here say from where.
 """
 
 import concurrent.futures
@@ -15,10 +15,10 @@ import numpy as np
 import threadpoolctl
 
 LARGE_NUMBERS = 1_500_000
-"""Numbers in all the arrays that a kernel passes over from which it is shared: about 150 µs of one core."""
+"""Numbers in all the arrays that a kernel passes over from which it is shared."""
 
 LARGE_PRODUCTS = 8_000_000
-"""Multiplications of a matrix product from which it is shared; about 150 µs of one core."""
+"""Multiplications of a matrix product from which it is shared."""
 
 _busy = threading.Lock()
 _held: list[int] = []  # while work is shared: how many threads the BLAS had before
@@ -84,13 +84,15 @@ def one_blas_thread():
         _let_blas_use(1)
         yield
     finally:
-        _let_blas_use(_held.pop())
+        _let_blas_use(_held[0])
+        _held.clear()  # after that, so that no other thread ever sees the one as all there are
         _busy.release()
 
 
 def blas_threads() -> int:
     """Return how many threads NumPy's products may use; 1 where that cannot be known."""
-    return _held[0] if _held else min((library.num_threads for library in _blas()), default=1)
+    held = _held[:1]  # another thread may clear it at any moment
+    return held[0] if held else min((library.num_threads for library in _blas()), default=1)
 
 
 def _let_blas_use(threads: int) -> None:
