@@ -332,6 +332,8 @@ def test_a_large_batch_is_evaluated_in_parts(rng, monkeypatch, weighted, reducti
     again = classifier(loss=losses.SparseCategoricalCrossentropy(reduction=reduction))
     again.set_weights(model.get_weights())
     monkeypatch.setattr(training, "TESTED_AT_ONCE", 10)
+    first, seen = again.layers[0], []
+    monkeypatch.setattr(first, "check_input", lambda x: seen.append(len(x)) or x)
     found = again.evaluate(x, y, batch_size=57, sample_weight=weight, verbose=0)
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
-    assert len(again.layers[0].buffer("z", (1, 8)).base) == (10 if reduction == "mean" else 57)
+    assert max(seen) == (10 if reduction == "mean" else 57)

@@ -1,7 +1,7 @@
 """The training step: what `compile` makes of a model, a loss, an optimizer and metrics."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -34,9 +34,11 @@ class Trainer:
         self.model = model
         self.optimizer = optimizers.get(optimizer)
         self.loss = losses.get(loss)
-        self._metric_names = list(metric_names)
+        self.metric_names = list(metric_names)
+        self.first_rate = self.optimizer.learning_rate  # callbacks may change it
+        self.position: Callable[[], dict | None] = lambda: None  # how far `fit` came
         # What is wrong with a metric is an error of compile, not of fit.
-        names = [metrics.get(name, self.loss, (1,)).name for name in self._metric_names]
+        names = [metrics.get(name, self.loss, (1,)).name for name in self.metric_names]
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise ValueError(f"Two metrics cannot share a name, as {twice!r}, which is their key in History. "
@@ -50,9 +52,9 @@ class Trainer:
         """Make one update from a checked batch, and return its loss: forward, loss, backward, penalties, optimizer."""
         model, loss = self.model, self._loss
         if self._paired:
-            p = model.logits(batch.x, training=True)
+            p = model.logits(batch.x, training=True, need_dx=False)
         else:
-            p = model.propagate(batch.x, training=True)
+            p = model.propagate(batch.x, training=True, need_dx=False)
         dp = model.buffer("dp", p.shape)
         value = loss.value_and_gradient(model.ops, batch.y, p, self._row_weights(batch, p.shape), dp)
         if self._paired:
@@ -105,7 +107,7 @@ class Trainer:
                 warnings.warn(f"The loss says from_logits=True, but the model ends in a {head.function}; the loss is "
                               "computed from what goes into it.", stacklevel=4)
             self._loss = self.loss.on_logits()
-        self.metrics = [metrics.get(name, self.loss, self.model.output_shape) for name in self._metric_names]
+        self.metrics = [metrics.get(name, self.loss, self.model.output_shape) for name in self.metric_names]
         self.reset()  # the user's own objects may have counted before
         self._metrics_need_values = any(metric.needs_values for metric in self.metrics)
 

@@ -95,7 +95,7 @@ def test_depthwise_against_loops(run, drawn, n, c, m, with_bias, seed):
     bias = bias if with_bias else None
     y, dx, dkernel, dbias = unwritten(dy.shape, *shapes[:3])
     run("depthwise_conv2d", x, kernel, bias, y, window)
-    run("depthwise_conv2d_backward", x, kernel, dy, dx, dkernel, dbias, window)
+    run("depthwise_conv2d_backward", x, kernel, dy, dx, dkernel, dbias, window, BUFFER)
     close((y, dx, dkernel, dbias), depthwise_by_loops(x, kernel, bias, dy, window))
 
 
@@ -147,7 +147,7 @@ def test_a_relu_in_the_same_pass(run, drawn, n, groups, c, f, seed):
     x, kernel, bias, dy = random(seed, *shapes)
     z = by_loops(x, kernel, bias, dy, window)[0]
     y, dx, dkernel, dbias = unwritten(dy.shape, *shapes[:3])
-    run("conv2d", x, kernel, bias, y, window, BUFFER, True)
+    run("conv2d", x, kernel, bias, y, window, BUFFER, None, (0, np.inf))
     run("conv2d_backward", x, kernel, dy, dx, dkernel, dbias, window, BUFFER, y)
     _, *wanted = by_loops(x, kernel, bias, np.where(z > 0, dy, 0), window)
     close((y, dx, dkernel, dbias), (np.maximum(z, 0), *wanted))
@@ -158,13 +158,28 @@ def test_not_a_number_goes_through_a_relu(run):
     x, kernel = np.ones((1, 3, 3, 1)), np.ones((2, 2, 1, 3))
     x[0, 0, 0] = np.nan
     y, = unwritten((1, 2, 2, 3))
-    run("conv2d", x, kernel, None, y, window, BUFFER, True)
+    run("conv2d", x, kernel, None, y, window, BUFFER, None, (0, np.inf))
     assert np.isnan(y[0, 0, 0]).all()
     assert np.isnan(y).sum() == 3
 
 
 @settings(max_examples=25)
-@given(drawn=windows(), n=st.integers(1, 5), c=st.integers(1, 20), m=st.integers(1, 3), with_bias=st.booleans(),
+@given(drawn=windows(), n=st.integers(1, 3), c=st.integers(1, 4), f=st.sampled_from([1, 5, 8, 16, 24, 40]), with_bias=st.booleans(),
+       kernel=st.sampled_from(["conv2d", "depthwise_conv2d"]), seed=st.integers(0, 999))
+def test_scale_and_bounds_in_the_same_pass(run, drawn, n, c, f, with_bias, kernel, seed):
+    image, window = drawn
+    depthwise = kernel == "depthwise_conv2d"
+    shapes = (n, *image, f if depthwise else c), (*window.size, *((f, 1) if depthwise else (c, f)))
+    x, weights, scale, bias = random(seed, *shapes, (f,), (f,))
+    z, y = unwritten(*[(n, *window.places, f)] * 2)
+    scratch = () if depthwise else (BUFFER,)
+    run(kernel, x, weights, None, z, window, *scratch)
+    run(kernel, x, weights, bias if with_bias else None, y, window, *scratch, scale, (-0.5, 0.7))
+    close([y], [np.clip(z * scale + (bias if with_bias else 0), -0.5, 0.7)])
+
+
+@settings(max_examples=25)
+@given(drawn=windows(), n=st.integers(1, 5), c=st.sampled_from([1, 3, 8, 16, 24, 40, 56]), m=st.sampled_from([1, 1, 2]), with_bias=st.booleans(),
        seed=st.integers(0, 999))
 def test_depthwise_float32_against_the_readable_wing(compare, drawn, n, c, m, with_bias, seed):
     image, window = drawn
@@ -172,7 +187,7 @@ def test_depthwise_float32_against_the_readable_wing(compare, drawn, n, c, m, wi
     x, kernel, bias, dy = random(seed, *shapes, dtype=np.float32)
     y, dx, dkernel, dbias = unwritten(dy.shape, *shapes[:3], dtype=np.float32)
     compare("depthwise_conv2d", x, kernel, bias if with_bias else None, y, window)
-    compare("depthwise_conv2d_backward", x, kernel, dy, dx, dkernel, dbias, window)
+    compare("depthwise_conv2d_backward", x, kernel, dy, dx, dkernel, dbias, window, BUFFER)
 
 
 @pytest.mark.parametrize(("image", "size", "c", "f", "padding"), [
@@ -204,7 +219,7 @@ def test_each_gradient_alone(run, asked, size):
     dy = dy[..., :3].copy()
     wanted = dict(zip(["y", "dx", "dkernel", "dbias"], depthwise_by_loops(x, deep, None, dy, window), strict=True))
     chosen = [array if name == asked else None for name, array in out.items()]
-    run("depthwise_conv2d_backward", x, deep, dy, *chosen, window)
+    run("depthwise_conv2d_backward", x, deep, dy, *chosen, window, BUFFER)
     close([out[asked]], [wanted[asked]])
 
 

@@ -77,7 +77,7 @@ def test_batch_norm_backward(run, m, c, with_gamma, of_batch, seed):
     gamma = gamma if with_gamma else None
     inv_std = inv_std_of(variance, 0.3)
     found = empty((m, c), c, c)
-    run("batch_norm_backward", x, mean, inv_std, gamma, dy, *found, of_batch)
+    run("batch_norm_backward", x, mean, inv_std, gamma, None, dy, *found, of_batch)
     for ours, wanted in zip(found, paths(x, mean, inv_std, gamma, dy, of_batch), strict=True):
         np.testing.assert_allclose(ours, wanted, rtol=1e-10, atol=1e-10)
 
@@ -87,11 +87,40 @@ def test_batch_norm_backward(run, m, c, with_gamma, of_batch, seed):
 def test_batch_norm_gradients_alone(run, asked, of_batch):
     x, dy, gamma, _, mean, variance = draw(3, 7, 3)
     wanted = empty((7, 3), 3, 3)
-    run("batch_norm_backward", x, mean, variance, gamma, dy, *wanted, of_batch)
+    run("batch_norm_backward", x, mean, variance, gamma, None, dy, *wanted, of_batch)
     found = [array if i in asked else None for i, array in enumerate(empty((7, 3), 3, 3))]
-    run("batch_norm_backward", x, mean, variance, gamma, dy, *found, of_batch)
+    run("batch_norm_backward", x, mean, variance, gamma, None, dy, *found, of_batch)
     for i in asked:
         np.testing.assert_allclose(found[i], wanted[i], rtol=1e-12)
+
+
+@settings(max_examples=30)
+@given(**SIZES, with_gamma=st.booleans(), with_beta=st.booleans(), of_batch=st.booleans(), seed=SEEDS)
+def test_batch_norm_and_bounds_in_one_pass(run, m, c, with_gamma, with_beta, of_batch, seed):
+    x, dy, gamma, beta, mean, variance = draw(seed, m, c)
+    if of_batch:
+        mean, variance = x.mean(axis=0), x.var(axis=0)
+    gamma, beta = gamma if with_gamma else None, beta if with_beta else None
+    z, y, inv_std = empty((m, c), (m, c), c)
+    run("batch_norm", x, mean, variance, gamma, beta, z, inv_std, 0.3)
+    run("batch_norm", x, mean, variance, gamma, beta, y, inv_std, 0.3, (-0.2, 0.6))
+    np.testing.assert_array_equal(y, np.clip(z, -0.2, 0.6))
+    found, wanted = empty((m, c), c, c), empty((m, c), c, c)
+    run("batch_norm_backward", x, mean, inv_std, gamma, beta, dy, *found, of_batch, (-0.2, 0.6))
+    run("batch_norm_backward", x, mean, inv_std, gamma, None, dy * ((y > -0.2) & (y < 0.6)), *wanted, of_batch)
+    for ours, theirs in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
+
+
+@settings(max_examples=20)
+@given(m=st.integers(1, 9), c=st.integers(1, 6), with_gamma=st.booleans(), with_beta=st.booleans(), seed=SEEDS)
+def test_batch_norm_as_scale(run, m, c, with_gamma, with_beta, seed):
+    x, _, gamma, beta, mean, variance = draw(seed, m, c)
+    gamma, beta = gamma if with_gamma else None, beta if with_beta else None
+    y, inv_std, scale, shift = empty((m, c), c, c, c)
+    run("batch_norm", x, mean, variance, gamma, beta, y, inv_std, 0.3)
+    run("batch_norm_as_scale", mean, variance, gamma, beta, scale, shift, 0.3)
+    np.testing.assert_allclose(scale * x + shift, y, rtol=1e-11, atol=1e-11)
 
 
 @settings(max_examples=30)
@@ -152,9 +181,11 @@ def test_wings_agree(compare, m, c, with_gamma, with_beta, of_batch, seed):
 
     compare("moments", x, unwritten(c), unwritten(c))
     compare("moving_average", mean, variance, 0.9)
-    compare("batch_norm", x, mean, variance, gamma, beta, unwritten(m, c), unwritten(c), 0.1)
-    compare("batch_norm_backward", x, mean, inv_std_of(variance, 0.1), gamma, dy, unwritten(m, c), unwritten(c),
-            unwritten(c), of_batch)
+    compare("batch_norm_as_scale", mean, variance, gamma, beta, unwritten(c), unwritten(c), 0.1)
+    for bounds in (None, (0, np.inf), (-1, 0.5)):
+        compare("batch_norm", x, mean, variance, gamma, beta, unwritten(m, c), unwritten(c), 0.1, bounds)
+        compare("batch_norm_backward", x, mean, inv_std_of(variance, 0.1), gamma, beta, dy, unwritten(m, c),
+                unwritten(c), unwritten(c), of_batch, bounds)
     compare("layer_norm", x, gamma, beta, unwritten(m, c), unwritten(m), unwritten(m), 0.1)
     compare("layer_norm_backward", x, x.mean(axis=1), inv_std_of(x.var(axis=1), 0.1), gamma, dy, unwritten(m, c),
             unwritten(c), unwritten(c))
@@ -182,7 +213,7 @@ def test_many_values_in_float32(run, rng, uneven, m, c):
     np.testing.assert_allclose(variance, wanted_variance, rtol=1e-5)
     inv_std = inv_std_of(variance, 1e-3)
     dx, dgamma, dbeta = empty((m, c), c, c, dtype=np.float32)
-    run("batch_norm_backward", x, mean, inv_std, None, dy, dx, dgamma, dbeta, True)
+    run("batch_norm_backward", x, mean, inv_std, None, None, dy, dx, dgamma, dbeta, True)
     wanted = paths(exact, mean.astype(float), inv_std.astype(float), None, dy.astype(float), of_batch=True)
     xhat = (exact - wanted_mean) * inv_std
     np.testing.assert_allclose(dbeta, wanted[2], rtol=1e-5)
@@ -195,7 +226,7 @@ def test_a_sum_of_equal_numbers_does_not_drift(run):
     m, c = 3000, 257
     x, dy = np.ones((m, c), np.float32), np.full((m, c), 0.1, np.float32)
     dgamma, dbeta = empty(c, c, dtype=np.float32)
-    run("batch_norm_backward", x, np.zeros(c, np.float32), np.ones(c, np.float32), None, dy, None, dgamma, dbeta, True)
+    run("batch_norm_backward", x, np.zeros(c, np.float32), np.ones(c, np.float32), None, None, dy, None, dgamma, dbeta, True)
     for found in (dgamma, dbeta):
         np.testing.assert_allclose(found, m * float(dy[0, 0]), rtol=3e-6)
 
@@ -222,7 +253,7 @@ def test_not_a_number_shows_in_its_channel_alone(run, rng, bad, row):
     y, dx = empty(x.shape, x.shape)
     run("moments", x, mean, variance)
     run("batch_norm", x, mean, variance, None, None, y, inv_std, 0.1)
-    run("batch_norm_backward", x, mean, inv_std, None, np.ones(x.shape), dx, dgamma, dbeta, True)
+    run("batch_norm_backward", x, mean, inv_std, None, None, np.ones(x.shape), dx, dgamma, dbeta, True)
     for found in (variance, dgamma, y, dx):
         np.testing.assert_array_equal(np.isnan(found).any(axis=0) if found.ndim > 1 else np.isnan(found),
                                       [False, True, False])

@@ -23,6 +23,8 @@ class Activation(Layer):
         As for every :class:`~tinynet.layers.Layer`.
     """
 
+    same_in_training = True
+
     @explain_keywords
     def __init__(self, activation: str | Callable | None, name: str | None = None, input_shape=None):
         super().__init__(name, input_shape)
@@ -41,11 +43,12 @@ class Activation(Layer):
 
     def forward(self, x, *, training=False):
         x = self.check_input(x)
-        return self._compute(x, self.buffer("y", x.shape) if self.rule else x, training)
+        return self._compute(x, self.output("y", x.shape, x, kept=training) if self.rule else x, training)
 
     def forward_over(self, z, *, training=False):
         """Do what forward does, and write y over z where backward will not need z: for the layer that owns z."""
-        return self._compute(z, self.buffer("y", z.shape) if self.rule and self.rule.needs_x else z, training)
+        aside = self.rule and self.rule.needs_x
+        return self._compute(z, self.output("y", z.shape, z, kept=training) if aside else z, training)
 
     def _compute(self, x, y, training):
         if self.rule:
@@ -57,7 +60,7 @@ class Activation(Layer):
         dy, x, y = self.recall(dy)
         if not self.rule:
             return dy
-        dx = self.buffer("dx", dy.shape)
+        dx = self.output("dx", dy.shape, dy)
         self._backward_kernel(dy, x, y, dx, *self.rule.constants)
         return dx
 
@@ -102,6 +105,8 @@ class ReLU(Activation):
         if negative_slope < 0 or (max_value is not None and (max_value <= 0 or negative_slope)):
             raise ValueError("ReLU takes a max_value above 0 or a negative_slope of at least 0, not both. "
                              f"Received: max_value={max_value!r}, negative_slope={negative_slope!r}")
+        self.max_value = max_value
+        self.negative_slope = negative_slope
         if max_value is not None:
             self._choose("relu", Rule("clipped_relu", (float(max_value),)))
         elif negative_slope:

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinynet import config
 from tinynet.backends import get_backend
+from tinynet.layers.memory import Relay, lane
 from tinynet.layers.parameters import Parameter
 from tinynet.shapes import as_shape
 
@@ -33,6 +34,7 @@ class Layer:
     """
 
     kind = "Layer"  # how errors call it
+    same_in_training = False  # whether forward does in training what it does at inference, but for saving
 
     def __init__(self, name: str | None = None, input_shape=None):
         self.named = name is not None
@@ -42,6 +44,7 @@ class Layer:
         self.parameters: list[Parameter] = []
         self.built = False
         self._frozen = False
+        self.relay: Relay | None = None  # of the row that it is in
         self._buffers: dict = {}
         self._saved: tuple | None = None
 
@@ -107,10 +110,23 @@ class Layer:
 
     def buffer(self, name: str, shape: tuple[int, ...]):
         """Return the scratch array of that name, made once for the largest batch; a smaller batch gets a view of it."""
-        held = self._buffers.get(name)
+        held = self._buffers.get((name, lane()))
         if held is None or held.shape[0] < shape[0] or held.shape[1:] != shape[1:]:
-            held = self._buffers[name] = self.ops.empty(shape, self.dtype)
+            held = self._buffers[name, lane()] = self.ops.empty(shape, self.dtype)
         return held if held.shape[0] == shape[0] else held[: shape[0]]
+
+    def use_relay(self, relay: Relay) -> None:
+        """Become a part of the row that has this relay."""
+        self.relay = relay
+
+    def output(self, name: str, shape: tuple[int, ...], reads, *, kept: bool = False):
+        """Return the array for what this layer makes of the array `reads`, y or dx.
+
+        It is the layer's own buffer if it is `kept` for backward, or if the layer runs by itself; else the relay's.
+        """
+        if kept or self.relay is None or not self.relay.is_running:
+            return self.buffer(name, shape)
+        return self.relay.take(shape, reads, self.dtype, self.ops)
 
     def check_input(self, x):
         """Return x as forward may use it: of the layer's shape and float type, contiguous.
@@ -172,10 +188,18 @@ def splits_at_activation(layer: Layer) -> bool:
 
     Not so for a subclass of Dense with a forward of its own: the logits that it inherits know nothing of that.
     """
-    def depth(method: str) -> float:
-        return next((i for i, owner in enumerate(type(layer).__mro__) if method in vars(owner)), np.inf)
+    return (_depth(layer, "logits") <= _depth(layer, "forward")
+            and _depth(layer, "logits_backward") <= _depth(layer, "backward"))
 
-    return depth("logits") <= depth("forward") and depth("logits_backward") <= depth("backward")
+
+def is_same_in_training(layer: Layer) -> bool:
+    """Return what `layer.same_in_training` says; no, for a subclass with a forward of its own that says nothing."""
+    return layer.same_in_training and _depth(layer, "same_in_training") <= _depth(layer, "forward")
+
+
+def _depth(layer: Layer, name: str) -> float:
+    """Return how far up its classes a layer finds that name."""
+    return next((i for i, owner in enumerate(type(layer).__mro__) if name in vars(owner)), np.inf)
 
 
 def with_sublayers(layer: Layer) -> list[Layer]:

@@ -1,9 +1,12 @@
 """Layers made of layers, and the plain row of them: names, shapes, and the way forwards and backwards through it."""
 
 import contextlib
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from tinynet.layers.base import Layer, rename, snake_case, with_sublayers
+from tinynet.layers.base import Layer, is_same_in_training, rename, snake_case, with_sublayers
+from tinynet.layers.fusion import fuse
+from tinynet.layers.memory import Relay, in_lane
 from tinynet.layers.parameters import check_one_type
 from tinynet.shapes import as_shape
 
@@ -68,19 +71,60 @@ class Row(Composite):
 
     def _join(self) -> tuple[int, ...]:
         """Gather what the layers hold: the leaves in a row, the parameters in order, the output's shape."""
-        chain = list(leaves(self.layers))
-        parameters = [parameter for leaf in chain for parameter in leaf.parameters]
+        found = list(leaves(self.layers))
+        parameters = [parameter for leaf in found for parameter in leaf.parameters]
         check_one_type(parameters)
-        self._chain, self.parameters = chain, parameters
+        self._chain, self.parameters = fuse(found), parameters
         if parameters:
             self.dtype = parameters[0].value.dtype  # of layers that were built before, perhaps in another floatx
         self.output_shape = self.layers[-1].output_shape if self.layers else self.input_shape
+        self._widest = max(math.prod(step.output_shape) for step in [self, *self._chain])
+        self.use_relay(Relay())
         return self.output_shape
 
-    def propagate(self, x, *, training: bool = False):
-        """Return y from x as layers take and give them: no copies, y is the buffer of a layer."""
-        for layer in self._chain:
-            x = layer.forward(x, training=training)
+    def use_relay(self, relay: Relay) -> None:
+        """Let all layers of the row, and of the rows in it, pass on their arrays in this relay."""
+        self.relay = relay
+        for layer in self.layers:
+            layer.use_relay(relay)
+
+    def propagate(self, x, *, training: bool = False, need_dx: bool = True):
+        """Return y from x as layers take and give them: no copies, y may be the buffer of a layer.
+
+        In training without `need_dx`, a frozen front is run as at inference, and saves nothing.
+        """
+        return self._propagate(x, self._chain, training, need_dx)
+
+    def _propagate(self, x, steps, training: bool, need_dx: bool):
+        first = len(steps) if not training else 0 if need_dx else self._frozen_front()
+        x = self._infer(x, steps[:first], kept=training)
+        return self.run(x, steps[first:], training)
+
+    def _infer(self, x, steps, kept: bool):
+        """Run steps as at inference, the samples shared out between lanes where the steps' arrays are large.
+
+        Where the result is `kept`, it does not lie where backward will write gradients.
+        """
+        if not steps:
+            return x
+        lanes = self.ops.lanes(len(x), self._widest)
+        if len(lanes) == len(lanes[0]) == 1 and not kept:
+            return self.run(x, steps)
+        y = self.buffer("y", (len(x), *steps[-1].output_shape))
+
+        def work(number, pieces):
+            with in_lane(number):
+                for piece in pieces:
+                    y[piece] = self.run(x[piece], steps)
+
+        self.ops.share(work, lanes)
+        return y
+
+    def run(self, x, steps=None, training: bool = False):
+        """Return what the row, or some steps of it, make of x in this lane."""
+        with self.relay.running():
+            for step in self._chain if steps is None else steps:
+                x = step.forward(x, training=training)
         return x
 
     def backpropagate(self, dy, *, need_dx: bool = True):
@@ -89,8 +133,9 @@ class Row(Composite):
 
     def _backpropagate(self, dy, end: int, need_dx: bool):
         first = 0 if need_dx else self._first_trainable()
-        for i in range(end - 1, first - 1, -1):
-            dy = self._chain[i].backward(dy, need_dx=i > first or need_dx)
+        with self.relay.running():
+            for i in range(end - 1, first - 1, -1):
+                dy = self._chain[i].backward(dy, need_dx=i > first or need_dx)
         for layer in self._chain[:first]:
             layer.forget()
         return dy if need_dx else None
@@ -100,6 +145,16 @@ class Row(Composite):
             if any(parameter.trainable and not parameter.frozen for parameter in layer.parameters):
                 return i
         return len(self._chain)
+
+    def _frozen_front(self) -> int:
+        """Return how many steps come before the first that learns, or that does something else in training."""
+        count = 0
+        for i, step in enumerate(self._chain[: self._first_trainable()]):
+            if not is_same_in_training(step):
+                break
+            if step.parameters:
+                count = i + 1
+        return count
 
 
 def leaves(layers: Iterable[Layer]) -> Iterator[Layer]:

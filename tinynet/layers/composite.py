@@ -8,10 +8,15 @@ import itertools
 from collections.abc import Sequence
 
 from tinynet.errors import explain_keywords
-from tinynet.layers.base import Layer
+from tinynet.layers.base import Layer, is_same_in_training
 from tinynet.layers.chain import Composite, Row, all_or_none, path
 
 Branch = Layer | Sequence[Layer]
+
+
+def _all_the_same(composite: Composite) -> bool:
+    """Whether all layers inside do in training what they do at inference, but for saving."""
+    return all(is_same_in_training(layer) for layer in composite.layers)
 
 
 class _Branches(Composite):
@@ -57,25 +62,30 @@ class _Branches(Composite):
         return ValueError(f"Layer {self.name!r}: {rule}. Its branches go {ways}. Received: "
                           f"{' and '.join(map(str, shapes))}")
 
-    def add_up(self, name: str, arrays: list):
-        """Return the sum of arrays, in a buffer of that name; a single one is the sum already."""
+    def add_up(self, name: str, arrays: list, reads, kept: bool = False):
+        """Return the sum of arrays, in an output of that name; a single one is the sum already."""
         first, *rest = arrays
         if not rest:
             return first
-        total = self.buffer(name, first.shape)
+        total = self.output(name, first.shape, reads, kept=kept)
         for array in rest:
             self.ops.add(first, array, total)
             first = total
         return total
 
+    def use_relay(self, relay):
+        super().use_relay(relay)
+        for number, row in enumerate(self.branches):
+            row.use_relay(relay.inside(number))
+
     def run_forward(self, x, training: bool) -> list:
         """Return each branch's output."""
-        return [row.propagate(x, training=training) for row in self.branches]
+        return [row.run(x, training=training) for row in self.branches]
 
     def run_backward(self, dys: list, need_dx: bool):
         """Return dx, the sum of what the branches make of each one's dy."""
         dxs = [row.backpropagate(dy, need_dx=need_dx) for row, dy in zip(self.branches, dys, strict=True)]
-        return self.add_up("dx", dxs) if need_dx else None
+        return self.add_up("dx", dxs, dys[0]) if need_dx else None
 
 
 class Add(_Branches):
@@ -106,6 +116,7 @@ class Add(_Branches):
     """
 
     rule = "all branches must end in one shape"
+    same_in_training = property(_all_the_same)
 
     @explain_keywords
     def __init__(self, branches: Sequence[Branch], name: str | None = None, input_shape=None):
@@ -118,7 +129,7 @@ class Add(_Branches):
 
     def forward(self, x, *, training=False):
         x = self.check_input(x)
-        y = self.add_up("y", self.run_forward(x, training))
+        y = self.add_up("y", self.run_forward(x, training), x, kept=training)
         self.keep(training, y)
         return y
 
@@ -184,6 +195,8 @@ class Concatenate(_Branches):
         If a layer object appears twice; at build, if `axis` is not the last, or shapes differ in another axis.
     """
 
+    same_in_training = property(_all_the_same)
+
     @explain_keywords
     def __init__(self, branches: Sequence[Branch], axis: int = -1, name: str | None = None, input_shape=None):
         super().__init__(branches, name, input_shape)
@@ -201,7 +214,7 @@ class Concatenate(_Branches):
 
     def forward(self, x, *, training=False):
         x = self.check_input(x)
-        y = self.buffer("y", (len(x), *self.output_shape))
+        y = self.output("y", (len(x), *self.output_shape), x, kept=training)
         for part, output in zip(self.slices, self.run_forward(x, training), strict=True):
             y[..., part] = output
         self.keep(training, y)

@@ -1,5 +1,7 @@
 """Convolution: Conv2D, and Conv2DTranspose, which runs a convolution from its output to its image."""
 
+import math
+
 from tinynet import initializers, random, regularizers
 from tinynet.errors import explain_keywords
 from tinynet.layers.activation import Activation
@@ -14,6 +16,8 @@ class Convolution(Layer):
     A layer that extends this defines build, `logits` and `logits_backward`.
     """
 
+    same_in_training = True
+
     def __init__(self, kernel_size, strides, padding, data_format, dilation_rate, activation, use_bias,
                  bias_initializer, bias_regularizer, name, input_shape):
         super().__init__(name, input_shape)
@@ -22,6 +26,7 @@ class Convolution(Layer):
         self.strides = as_pair(strides, f"strides of {owner}")
         self.padding = as_padding(padding, f"padding of {owner}")
         check_data_format(data_format, f"data_format of {owner}")
+        self.data_format = data_format
         self.dilation_rate = as_pair(dilation_rate, f"dilation_rate of {owner}")
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(f"{owner} takes strides above 1 or a dilation_rate above 1, not both, as Keras does. "
@@ -52,6 +57,10 @@ class Convolution(Layer):
     def bias_value(self):
         """Return the bias' value, None where there is none."""
         return self.bias.value if self.use_bias else None
+
+    def shifted_bias(self, scale, shift):
+        """Return what is added to the scaled sums so that the bias is scaled too."""
+        return scale * self.bias.value + shift if self.use_bias else shift
 
     def grad(self, parameter):
         """Return the gradient that backward fills: None for a bias that is not there, and in a frozen layer."""
@@ -145,6 +154,8 @@ class Conv2D(Convolution):
         at build, if they do not divide the channels, or the window is larger than the padded image.
     """
 
+    same_in_training = True
+
     @explain_keywords
     def __init__(self, filters: int, kernel_size, strides=(1, 1), padding: str = "valid",
                  data_format: str | None = None, dilation_rate=(1, 1), groups: int = 1, activation=None,
@@ -178,7 +189,7 @@ class Conv2D(Convolution):
         if not self.activation.is_relu:
             return super().forward(x, training=training)
         x = self.check_input(x)
-        y = self._convolve(x, relu=True)
+        y = self._convolve(x, training, bounds=(0, math.inf))
         self.keep(training, x, y)
         return y
 
@@ -191,7 +202,7 @@ class Conv2D(Convolution):
     def logits(self, x, *, training=False):
         """Return z, the values before the activation."""
         x = self.check_input(x)
-        z = self._convolve(x)
+        z = self._convolve(x, training)
         self.keep(training, x)
         return z
 
@@ -200,13 +211,22 @@ class Conv2D(Convolution):
         dz, x = self.recall(dz)
         return self._go_back(dz, x, need_dx)
 
-    def _convolve(self, x, relu=False):
-        z = self.buffer("z", (len(x), *self.output_shape))
-        self.ops.conv2d(x, self.kernel.value, self.bias_value(), z, self.window, self.buffer, relu)
+    def _convolve(self, x, training, bounds=None):
+        z = self.output("z", (len(x), *self.output_shape), x, kept=training)
+        self.ops.conv2d(x, self.kernel.value, self.bias_value(), z, self.window, self.buffer, bounds=bounds)
         return z
 
+    def convolve_scaled(self, x, scale, shift, bounds):
+        """Return scale · z + shift within `bounds`, at inference."""
+        x = self.check_input(x)
+        y = self.output("z", (len(x), *self.output_shape), x)
+        shift = self.shifted_bias(scale, shift)
+        self.ops.conv2d(x, self.kernel.value, shift, y, self.window, self.buffer, scale, bounds)
+        self.keep(False)
+        return y
+
     def _go_back(self, dz, x, need_dx, y=None):
-        dx = self.buffer("dx", x.shape) if need_dx else None
+        dx = self.output("dx", x.shape, dz) if need_dx else None
         self.ops.conv2d_backward(x, self.kernel.value, dz, dx, self.grad(self.kernel), self.grad(self.bias),
                                  self.window, self.buffer, y)
         return dx
@@ -284,7 +304,7 @@ class Conv2DTranspose(Convolution):
     def logits(self, x, *, training=False):
         """Return z, the values before the activation."""
         x = self.check_input(x)
-        z = self.buffer("z", (len(x), *self.output_shape))
+        z = self.output("z", (len(x), *self.output_shape), x, kept=training)
         self.ops.conv2d_backward(z, self.kernel.value, x, z, None, None, self.window, self.buffer)
         if self.use_bias:
             self.ops.add_bias(z, self.bias.value)
@@ -299,7 +319,7 @@ class Conv2DTranspose(Convolution):
             self.ops.conv2d_backward(dz, self.kernel.value, x, None, dkernel, None, self.window, self.buffer)
         if dbias is not None:
             self.ops.sum_bias(dz, dbias)
-        dx = self.buffer("dx", x.shape) if need_dx else None
+        dx = self.output("dx", x.shape, dz) if need_dx else None
         if need_dx:
             self.ops.conv2d(dz, self.kernel.value, None, dx, self.window, self.buffer)
         return dx

@@ -48,6 +48,8 @@ class Dense(Layer):
         If `units` is not an integer of at least 1.
     """
 
+    same_in_training = True
+
     @explain_keywords
     def __init__(self, units: int, activation=None, use_bias: bool = True, kernel_initializer="glorot_uniform",
                  bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None, name: str | None = None,
@@ -87,7 +89,7 @@ class Dense(Layer):
     def logits(self, x, *, training=False):
         """Return z = x @ kernel + bias, the values before the activation."""
         x = self.check_input(x)
-        z = self.buffer("z", (len(x), *self.output_shape))
+        z = self.output("z", (len(x), *self.output_shape), x, kept=training)
         self.ops.dense(rows(x), self.kernel.value, self.bias.value if self.use_bias else None, rows(z))
         self.keep(training, x)
         return z
@@ -95,7 +97,7 @@ class Dense(Layer):
     def logits_backward(self, dz, *, need_dx=True):
         """Fill the gradients of kernel and bias from dz, and return dx."""
         dz, x = self.recall(dz)
-        dx = self.buffer("dx", x.shape) if need_dx else None
+        dx = self.output("dx", x.shape, dz) if need_dx else None
         dkernel, dbias = (None, None) if self._frozen else (self.kernel.grad, self.bias.grad if self.use_bias else None)
         self.ops.dense_backward(rows(x), self.kernel.value, rows(dz), rows(dx), dkernel, dbias)
         return dx

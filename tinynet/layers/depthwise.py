@@ -77,17 +77,26 @@ class DepthwiseConv2D(Convolution):
     def logits(self, x, *, training=False):
         """Return z, the values before the activation."""
         x = self.check_input(x)
-        z = self.buffer("z", (len(x), *self.output_shape))
+        z = self.output("z", (len(x), *self.output_shape), x, kept=training)
         self.ops.depthwise_conv2d(x, self.depthwise_kernel.value, self.bias_value(), z, self.window)
         self.keep(training, x)
         return z
 
+    def convolve_scaled(self, x, scale, shift, bounds):
+        """Return scale · z + shift within `bounds`, at inference."""
+        x = self.check_input(x)
+        y = self.output("z", (len(x), *self.output_shape), x)
+        shift = self.shifted_bias(scale, shift)
+        self.ops.depthwise_conv2d(x, self.depthwise_kernel.value, shift, y, self.window, scale, bounds)
+        self.keep(False)
+        return y
+
     def logits_backward(self, dz, *, need_dx=True):
         """Fill the gradients of kernel and bias from dz, and return dx."""
         dz, x = self.recall(dz)
-        dx = self.buffer("dx", x.shape) if need_dx else None
+        dx = self.output("dx", x.shape, dz) if need_dx else None
         self.ops.depthwise_conv2d_backward(x, self.depthwise_kernel.value, dz, dx, self.grad(self.depthwise_kernel),
-                                           self.grad(self.bias), self.window)
+                                           self.grad(self.bias), self.window, self.buffer)
         return dx
 
 
@@ -164,7 +173,7 @@ class SeparableConv2D(Convolution):
         """Return z, the values before the activation."""
         x = self.check_input(x)
         u = self.buffer("u", (len(x), *self.window.places, self.pointwise_kernel.shape[2]))
-        z = self.buffer("z", (len(x), *self.output_shape))
+        z = self.output("z", (len(x), *self.output_shape), x, kept=training)
         self.ops.depthwise_conv2d(x, self.depthwise_kernel.value, None, u, self.window)
         self.ops.dense(rows(u), rows(self.pointwise_kernel.value), self.bias_value(), rows(z))
         self.keep(training, x, u)
@@ -174,9 +183,9 @@ class SeparableConv2D(Convolution):
         """Fill the gradients of both kernels and the bias from dz, and return dx."""
         dz, x, u = self.recall(dz)
         du = self.buffer("du", u.shape)
-        dx = self.buffer("dx", x.shape) if need_dx else None
+        dx = self.output("dx", x.shape, dz) if need_dx else None
         self.ops.dense_backward(rows(u), rows(self.pointwise_kernel.value), rows(dz), rows(du),
                                 rows(self.grad(self.pointwise_kernel)), self.grad(self.bias))
         self.ops.depthwise_conv2d_backward(x, self.depthwise_kernel.value, du, dx, self.grad(self.depthwise_kernel),
-                                           None, self.window)
+                                           None, self.window, self.buffer)
         return dx

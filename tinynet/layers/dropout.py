@@ -43,7 +43,7 @@ class Dropout(Layer):
             self.keep(False)
             return x
         noise = self.buffer("noise", x.shape)
-        y = self.buffer("y", x.shape)
+        y = self.output("y", x.shape, x, kept=training)
         self.ops.draw_uniform(self.generator, noise)
         self.ops.dropout(x, noise, self.rate, y)
         self.keep(training, noise)
@@ -51,6 +51,6 @@ class Dropout(Layer):
 
     def backward(self, dy, *, need_dx=True):
         dy, noise = self.recall(dy)
-        dx = self.buffer("dx", dy.shape)
+        dx = self.output("dx", dy.shape, dy)
         self.ops.dropout_backward(dy, noise, self.rate, dx)
         return dx

@@ -130,6 +130,11 @@ class BatchNormalization(_Normalization):
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
         self._warned = False
 
+    @property
+    def same_in_training(self) -> bool:
+        """Only while it is frozen: then the moving statistics serve in training too."""
+        return self._frozen
+
     def build(self, input_shape):
         output_shape = super().build(input_shape)
         self.moving_mean = self._draw("moving_mean", self.moving_mean_initializer)
@@ -138,8 +143,15 @@ class BatchNormalization(_Normalization):
         return output_shape
 
     def forward(self, x, *, training=False):
+        return self.normalize(x, None, training)
+
+    def backward(self, dy, *, need_dx=True):
+        return self.normalize_backward(dy, None, need_dx)
+
+    def normalize(self, x, bounds, training):
+        """Return y, clipped to `bounds`, its lowest and highest value, where they are given: a ReLU in one pass."""
         x = self.check_input(x)
-        y = self.buffer("y", x.shape)
+        y = self.output("y", x.shape, x, kept=training)
         mean, variance, inv_std = (self.buffer(name, x.shape[-1:]) for name in ("mean", "variance", "inv_std"))
         of_batch = training and not self._frozen
         if of_batch:
@@ -150,16 +162,24 @@ class BatchNormalization(_Normalization):
         else:
             mean[...] = self.moving_mean.value
             variance[...] = self.moving_variance.value
-        self.ops.batch_norm(rows(x), mean, variance, *self._values(), rows(y), inv_std, self.epsilon)
+        self.ops.batch_norm(rows(x), mean, variance, *self._values(), rows(y), inv_std, self.epsilon, bounds)
         self.keep(training, x, mean, inv_std, of_batch)
         return y
 
-    def backward(self, dy, *, need_dx=True):
+    def normalize_backward(self, dy, bounds, need_dx):
+        """Fill the gradients of :meth:`normalize` from dy, and return dx."""
         dy, x, mean, inv_std, of_batch = self.recall(dy)
-        dx = self.buffer("dx", x.shape) if need_dx else None
-        gamma, _ = self._values()
-        self.ops.batch_norm_backward(rows(x), mean, inv_std, gamma, rows(dy), rows(dx), *self._grads(), of_batch)
+        dx = self.output("dx", x.shape, dy) if need_dx else None
+        self.ops.batch_norm_backward(rows(x), mean, inv_std, *self._values(), rows(dy), rows(dx), *self._grads(),
+                                     of_batch, bounds)
         return dx
+
+    def as_scale(self):
+        """Return the scale and shift (C,) with which y = scale x + shift at inference."""
+        scale, shift = (self.buffer(name, self.input_shape[-1:]) for name in ("scale", "shift"))
+        self.ops.batch_norm_as_scale(self.moving_mean.value, self.moving_variance.value, *self._values(), scale, shift,
+                                     self.epsilon)
+        return scale, shift
 
     def _warn_of_one_value(self, x) -> None:
         if x.size == x.shape[-1] and not self._warned:
@@ -210,6 +230,8 @@ class LayerNormalization(_Normalization):
         If `axis` is not the last one, or `epsilon` is not above 0.
     """
 
+    same_in_training = True
+
     @explain_keywords
     def __init__(self, axis: int = -1, epsilon: float = 0.001, center: bool = True, scale: bool = True,
                  beta_initializer="zeros", gamma_initializer="ones", name: str | None = None, input_shape=None):
@@ -217,7 +239,7 @@ class LayerNormalization(_Normalization):
 
     def forward(self, x, *, training=False):
         x = self.check_input(x)
-        y = self.buffer("y", x.shape)
+        y = self.output("y", x.shape, x, kept=training)
         count = x.size // x.shape[-1]
         mean, inv_std = self.buffer("mean", (count,)), self.buffer("inv_std", (count,))
         self.ops.layer_norm(rows(x), *self._values(), rows(y), mean, inv_std, self.epsilon)
@@ -226,7 +248,7 @@ class LayerNormalization(_Normalization):
 
     def backward(self, dy, *, need_dx=True):
         dy, x, mean, inv_std = self.recall(dy)
-        dx = self.buffer("dx", x.shape) if need_dx else None
+        dx = self.output("dx", x.shape, dy) if need_dx else None
         gamma, _ = self._values()
         self.ops.layer_norm_backward(rows(x), mean, inv_std, gamma, rows(dy), rows(dx), *self._grads())
         return dx

@@ -31,11 +31,14 @@ class ZeroPadding2D(Layer):
         If `padding` is none of those, or a number in it is below 0.
     """
 
+    same_in_training = True
+
     @explain_keywords
     def __init__(self, padding=(1, 1), data_format: str | None = None, name: str | None = None, input_shape=None):
         super().__init__(name, input_shape)
         self.padding = as_borders(padding)
         check_data_format(data_format, "data_format of ZeroPadding2D")
+        self.data_format = data_format
 
     def build(self, input_shape):
         H, W, C = as_image_shape(input_shape, self.name)
@@ -47,7 +50,7 @@ class ZeroPadding2D(Layer):
     def forward(self, x, *, training=False):
         x = self.check_input(x)
         (top, _), (left, _) = self.padding
-        y = self.buffer("y", (len(x), *self.output_shape))
+        y = self.output("y", (len(x), *self.output_shape), x, kept=training)
         self.ops.zero_pad(x, y, top, left)
         self.keep(training, x)
         return y
@@ -55,7 +58,7 @@ class ZeroPadding2D(Layer):
     def backward(self, dy, *, need_dx=True):
         dy, x = self.recall(dy)
         (top, _), (left, _) = self.padding
-        dx = self.buffer("dx", x.shape)
+        dx = self.output("dx", x.shape, dy)
         self.ops.crop(dy, dx, top, left)
         return dx
 
@@ -98,12 +101,15 @@ class UpSampling2D(Layer):
         If `size` is no integer of at least 1 or a pair of them, or `interpolation` neither of the two.
     """
 
+    same_in_training = True
+
     @explain_keywords
     def __init__(self, size=(2, 2), data_format: str | None = None, interpolation: str = "nearest",
                  name: str | None = None, input_shape=None):
         super().__init__(name, input_shape)
         self.size = as_pair(size, "size of UpSampling2D")
         check_data_format(data_format, "data_format of UpSampling2D")
+        self.data_format = data_format
         self.interpolation = interpolation
         self._kernels = look_up("interpolation of UpSampling2D", interpolation, KERNELS)
 
@@ -115,7 +121,7 @@ class UpSampling2D(Layer):
 
     def forward(self, x, *, training=False):
         x = self.check_input(x)
-        y = self.buffer("y", (len(x), *self.output_shape))
+        y = self.output("y", (len(x), *self.output_shape), x, kept=training)
         upsample = getattr(self.ops, self._kernels[0])
         upsample(x, y, self.size)
         self.keep(training, x)
@@ -123,7 +129,7 @@ class UpSampling2D(Layer):
 
     def backward(self, dy, *, need_dx=True):
         dy, x = self.recall(dy)
-        dx = self.buffer("dx", x.shape)
+        dx = self.output("dx", x.shape, dy)
         upsample_backward = getattr(self.ops, self._kernels[1])
         upsample_backward(dy, dx, self.size)
         return dx

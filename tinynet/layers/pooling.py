@@ -15,6 +15,7 @@ class _Pooling2D(Layer):
         self.strides = self.pool_size if strides is None else as_pair(strides, f"strides of {owner}")
         self.padding = as_padding(padding, f"padding of {owner}")
         check_data_format(data_format, f"data_format of {owner}")
+        self.data_format = data_format
 
     def build(self, input_shape):
         shape = as_image_shape(input_shape, self.name)
@@ -65,6 +66,8 @@ class MaxPooling2D(_Pooling2D):
         If a size is no integer of at least 1; at build, if the window is larger than the image and padding "valid".
     """
 
+    same_in_training = True
+
     @explain_keywords
     def __init__(self, pool_size=(2, 2), strides=None, padding: str = "valid", data_format: str | None = None,
                  name: str | None = None, input_shape=None):
@@ -72,14 +75,14 @@ class MaxPooling2D(_Pooling2D):
 
     def forward(self, x, *, training=False):
         x = self.check_input(x)
-        y = self.buffer("y", (len(x), *self.output_shape))
+        y = self.output("y", (len(x), *self.output_shape), x, kept=training)
         self.ops.max_pool(x, y, self.window)
         self.keep(training, x, y)
         return y
 
     def backward(self, dy, *, need_dx=True):
         dy, x, y = self.recall(dy)
-        dx = self.buffer("dx", x.shape)
+        dx = self.output("dx", x.shape, dy)
         self.ops.max_pool_backward(dy, x, y, dx, self.window)
         return dx
 
@@ -112,6 +115,8 @@ class AveragePooling2D(_Pooling2D):
         As :class:`MaxPooling2D`.
     """
 
+    same_in_training = True
+
     @explain_keywords
     def __init__(self, pool_size=(2, 2), strides=None, padding: str = "valid", data_format: str | None = None,
                  name: str | None = None, input_shape=None):
@@ -119,14 +124,14 @@ class AveragePooling2D(_Pooling2D):
 
     def forward(self, x, *, training=False):
         x = self.check_input(x)
-        y = self.buffer("y", (len(x), *self.output_shape))
+        y = self.output("y", (len(x), *self.output_shape), x, kept=training)
         self.ops.average_pool(x, y, self.window)
         self.keep(training, x)
         return y
 
     def backward(self, dy, *, need_dx=True):
         dy, x = self.recall(dy)
-        dx = self.buffer("dx", x.shape)
+        dx = self.output("dx", x.shape, dy)
         self.ops.average_pool_backward(dy, dx, self.window)
         return dx
 
@@ -137,6 +142,7 @@ class _GlobalPooling2D(Layer):
     def __init__(self, data_format, keepdims, name, input_shape):
         super().__init__(name, input_shape)
         check_data_format(data_format, f"data_format of {type(self).__name__}")
+        self.data_format = data_format
         self.keepdims = bool(keepdims)
 
     def build(self, input_shape):
@@ -164,6 +170,8 @@ class GlobalMaxPooling2D(_GlobalPooling2D):
         As for every :class:`~tinynet.layers.Layer`.
     """
 
+    same_in_training = True
+
     @explain_keywords
     def __init__(self, data_format: str | None = None, keepdims: bool = False, name: str | None = None,
                  input_shape=None):
@@ -171,14 +179,14 @@ class GlobalMaxPooling2D(_GlobalPooling2D):
 
     def forward(self, x, *, training=False):
         x = self.check_input(x)
-        y = self.buffer("y", (len(x), x.shape[-1]))
+        y = self.output("y", (len(x), x.shape[-1]), x, kept=training)
         self.ops.global_max_pool(x, y)
         self.keep(training, x, y)
         return y.reshape(len(x), *self.output_shape)
 
     def backward(self, dy, *, need_dx=True):
         dy, x, y = self.recall(dy)
-        dx = self.buffer("dx", x.shape)
+        dx = self.output("dx", x.shape, dy)
         self.ops.global_max_pool_backward(dy.reshape(y.shape), x, y, dx)
         return dx
 
@@ -199,6 +207,8 @@ class GlobalAveragePooling2D(_GlobalPooling2D):
         As for :class:`GlobalMaxPooling2D`.
     """
 
+    same_in_training = True
+
     @explain_keywords
     def __init__(self, data_format: str | None = None, keepdims: bool = False, name: str | None = None,
                  input_shape=None):
@@ -206,14 +216,14 @@ class GlobalAveragePooling2D(_GlobalPooling2D):
 
     def forward(self, x, *, training=False):
         x = self.check_input(x)
-        y = self.buffer("y", (len(x), x.shape[-1]))
+        y = self.output("y", (len(x), x.shape[-1]), x, kept=training)
         self.ops.global_average_pool(x, y)
         self.keep(training, x)
         return y.reshape(len(x), *self.output_shape)
 
     def backward(self, dy, *, need_dx=True):
         dy, x = self.recall(dy)
-        dx = self.buffer("dx", x.shape)
+        dx = self.output("dx", x.shape, dy)
         self.ops.global_average_pool_backward(dy.reshape(len(x), -1), dx)
         return dx
 

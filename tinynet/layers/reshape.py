@@ -24,6 +24,8 @@ class Input:
 class _Reshaping(Layer):
     """y = x in another shape; dx = dy in x's shape. Both are views, nothing is copied."""
 
+    same_in_training = True
+
     def forward(self, x, *, training=False):
         x = self.check_input(x)
         self.keep(training, x)

@@ -14,24 +14,37 @@ import math
 
 import numpy as np
 
-from tinynet.backends.numba.dense import add_to_rows, dense, dense_backward, sum_rows
+from tinynet.backends.numba.dense import add_to_rows, dense_backward, sum_rows
 from tinynet.backends.numba.jit import jit
-from tinynet.backends.numba.products import add_tile, columns_of_tile, empty_sums, whole_vectors, write_row
+from tinynet.backends.numba.products import (
+    add_tile,
+    after_sums,
+    columns_of_tile,
+    empty_sums,
+    whole_vectors,
+    write_row,
+)
 from tinynet.backends.numba.tile import ROWS
 from tinynet.backends.numba.workers import is_large, parts, share
 from tinynet.backends.numpy.conv import as_columns
 
 
-def conv2d(x, kernel, bias, y, window, buffer, relu=False) -> None:
+AT_ONCE = 16_384
+"""Numbers of an image that a pointwise convolution reads before it goes on to the next filters."""
+
+
+def conv2d(x, kernel, bias, y, window, buffer, scale=None, bounds=None) -> None:
     """Equals numpy.conv.conv2d."""
-    if is_pointwise(x, kernel, window) and not relu:
-        dense(as_columns(x), as_columns(kernel), bias, as_columns(y))
+    weights = by_groups(x, kernel, buffer)
+    bias, scale, bounds = as_given(y, bias, scale, bounds)
+    if is_pointwise(x, kernel, window):
+        pixels, weights, sums = as_columns(x), as_columns(weights), as_columns(y)
+        share(lambda _, some: mix_channels(pixels[some], weights, bias, sums[some], scale, bounds),
+              parts(len(pixels), is_large(products=y.size * kernel.shape[2])))
         return
     slices = share_out(y, kernel)
-    weights = by_groups(x, kernel, buffer)
     images = padded_images(x, window, len(slices), buffer)
-    bias = np.zeros(y.shape[3], y.dtype) if bias is None else bias
-    share(lambda part, some: convolve(x[some], weights, bias, y[some], window, images[part], relu), slices)
+    share(lambda part, some: convolve(x[some], weights, bias, y[some], window, images[part], scale, bounds), slices)
 
 
 def conv2d_backward(x, kernel, dy, dx, dkernel, dbias, window, buffer, y=None) -> None:
@@ -63,6 +76,11 @@ def conv2d_backward(x, kernel, dy, dx, dkernel, dbias, window, buffer, y=None) -
             dkernel[..., g * filters : (g + 1) * filters] = total[g, ..., :filters]
     if dbias is not None:
         dbiases[: len(slices)].sum(axis=0, out=dbias)
+
+
+def as_given(y, *optional) -> list:
+    """Return what may be None as arrays, empty ones for None: each pattern of None would be compiled anew."""
+    return [np.asarray(() if values is None else values, y.dtype) for values in optional]
 
 
 def is_pointwise(x, kernel, window) -> bool:
@@ -124,7 +142,7 @@ def padded_gradients(x, kernel, dy, window, threads, buffer):
 
 
 @jit
-def convolve(x, weights, bias, y, window, image, relu) -> None:
+def convolve(x, weights, bias, y, window, image, scale, bounds) -> None:
     """Compute conv2d of some images. weights (G, KH, KW, C of a group, filters of a group, padded)."""
     N, OH, OW, F = y.shape
     G, KH, KW, C, width = weights.shape
@@ -135,7 +153,7 @@ def convolve(x, weights, bias, y, window, image, relu) -> None:
     steps = (window.strides[1] * pixel, window.dilation[0] * line, window.dilation[1] * pixel, 1)
     weight_steps = (KW * C * width, C * width, width)
     flat_image, flat_weights, flat_y = image.ravel(), weights.ravel(), y.ravel()
-    sums = empty_sums(x)
+    sums, after = empty_sums(x), after_sums(scale, bias, bounds, F, x)
     for n in range(N):
         place(x[n], x[:0], image, window.before, pixel, pixel)
         for g in range(G):
@@ -144,10 +162,32 @@ def convolve(x, weights, bias, y, window, image, relu) -> None:
                 columns = columns_of_tile(width - start, x.itemsize)
                 for i in range(OH):
                     write_row(flat_image, i * window.strides[0] * line + g * C, steps,
-                              flat_weights, g * KH * KW * C * width + start, weight_steps, counts, columns, sums,
-                              flat_y, (n * OH + i) * OW * F + g * filters + start, F, OW,
-                              bias[g * filters + start : (g + 1) * filters], relu)
+                              flat_weights, g * KH * KW * C * width + start, weight_steps, counts, columns,
+                              filters - start, sums, flat_y, (n * OH + i) * OW * F + g * filters + start, F, OW,
+                              g * filters + start, after)
                 start += columns
+
+
+@jit
+def mix_channels(x, weights, bias, y, scale, bounds) -> None:
+    """Compute a convolution with a window of one pixel: x (P, C), weights (C, filters, padded), y (P, F).
+
+    So many pixels at a time that they stay in the fastest cache while all filters go by.
+    """
+    P, C = x.shape
+    F, width = y.shape[1], weights.shape[1]
+    flat_x, flat_weights, flat_y = x.ravel(), weights.ravel(), y.ravel()
+    zero, one = np.int64(0), np.int64(1)
+    steps, weight_steps, counts = (C, zero, zero, one), (zero, zero, width), (one, one, C)
+    sums, after = empty_sums(x), after_sums(scale, bias, bounds, F, x)
+    at_once = ROWS * max(1, AT_ONCE // (ROWS * C))
+    for p in range(0, P, at_once):
+        start = zero
+        while start < width:
+            columns = columns_of_tile(width - start, x.itemsize)
+            write_row(flat_x, p * C, steps, flat_weights, start, weight_steps, counts, columns, F - start, sums,
+                      flat_y, p * F + start, F, min(at_once, P - p), start, after)
+            start += columns
 
 
 @jit
@@ -181,7 +221,8 @@ def convolve_back(gradient, weights, dx, window, before) -> None:
     steps = (pixel, -(DH // common[0]) * line, -(DW // common[1]) * pixel, 1)
     weight_steps = (next_a * KW * F * width, next_b * F * width, width)
     flat_gradient, flat_weights, flat_dx = gradient.ravel(), weights.ravel(), dx.ravel()
-    sums, nothing = empty_sums(dx), np.zeros(C, dx.dtype)
+    sums, nothing = empty_sums(dx), np.empty(0, dx.dtype)
+    after = after_sums(nothing, nothing, nothing, C, dx)
     if common[1] > 1:
         dx[:] = 0  # some pixels meet no entry
     for g in range(G):
@@ -200,8 +241,8 @@ def convolve_back(gradient, weights, dx, window, before) -> None:
                     seen = (i + before[0]) * line + (j + before[1]) * pixel + g * (pixel // G)
                     weight = ((g * KH + a) * KW + b) * F * width + start
                     into = (h * W + w) * channels + g * C + start
-                    write_row(flat_gradient, seen, steps, flat_weights, weight, weight_steps, counts, columns, sums,
-                              flat_dx, into, SW * channels, max(0, -((w - W) // SW)), nothing[start:], np.bool_(False))
+                    write_row(flat_gradient, seen, steps, flat_weights, weight, weight_steps, counts, columns, C - start,
+                              sums, flat_dx, into, SW * channels, max(0, -((w - W) // SW)), start, after)
             start += columns
 
 

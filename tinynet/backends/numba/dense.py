@@ -8,7 +8,14 @@ go on spinning for a while beside those that share large products.
 import numpy as np
 
 from tinynet.backends.numba.jit import jit
-from tinynet.backends.numba.products import add_tile, columns_of_tile, empty_sums, whole_vectors, write_row
+from tinynet.backends.numba.products import (
+    add_tile,
+    after_sums,
+    columns_of_tile,
+    empty_sums,
+    whole_vectors,
+    write_row,
+)
 from tinynet.backends.numba.tile import ROWS
 from tinynet.backends.numba.workers import is_large, one_blas_thread, parts, share
 
@@ -67,7 +74,8 @@ def multiply_by_tiles(flat_a, a_steps, b, out) -> None:
     """Compute out = A @ b, where A[i, k] is flat_a[i·a_steps[0] + k·a_steps[1]]."""
     inner, columns = b.shape
     flat_b, flat_out = b.ravel(), out.ravel()
-    sums, nothing = empty_sums(b), np.zeros(columns, b.dtype)
+    sums, nothing = empty_sums(b), np.empty(0, b.dtype)
+    after = after_sums(nothing, nothing, nothing, columns, b)
     zero, one = np.int64(0), np.int64(1)
     steps, b_steps, counts = (a_steps[0], zero, zero, a_steps[1]), (zero, zero, columns), (one, one, inner)
     lanes = columns_of_tile(columns, b.itemsize)
@@ -77,8 +85,9 @@ def multiply_by_tiles(flat_a, a_steps, b, out) -> None:
     stop = 0
     while stop < columns:
         start, stop = next_columns(stop, columns, b.itemsize)
-        write_row(flat_a, zero, steps, flat_b, start, b_steps, counts, stop - start, sums,
-                  flat_out, start, columns, out.shape[0], nothing[start:stop], np.bool_(False))
+        width = stop - start
+        write_row(flat_a, zero, steps, flat_b, start, b_steps, counts, width, width, sums, flat_out, start, columns,
+                  out.shape[0], start, after)
 
 
 @jit

@@ -11,13 +11,24 @@ import math
 import numpy as np
 
 from tinynet.backends.numba.jit import jit
+from tinynet.backends.numba.workers import is_large, parts, share
+from tinynet.backends.numpy.norm import batch_norm_as_scale
+
+__all__ = [
+    "batch_norm",
+    "batch_norm_as_scale",
+    "batch_norm_backward",
+    "layer_norm",
+    "layer_norm_backward",
+    "moments",
+    "moving_average",
+]
 
 LANES = 512  # long enough for the loops, and so short that a few such arrays stay in the fastest cache
 BLOCK = 32  # wide rows summed in x's own float type, before they go into a sum of float64
 SAMPLE = 8  # an eighth of the rows says around which value deviations are summed
 
 
-@jit
 def moments(x, mean, variance) -> None:
     """Equals numpy.norm.moments.
 
@@ -27,18 +38,13 @@ def moments(x, mean, variance) -> None:
     therefore at least (mean - s)² f / (1 - f). With f = 1/8 what is taken off is at most seven times what is left, and
     costs three bits.
     """
-    M, C = x.shape
-    sample = x[: (M + SAMPLE - 1) // SAMPLE]
-    shift = np.zeros(C, x.dtype)
-    sums, _ = sum_deviations(sample, shift)
-    for c in range(C):
-        shift[c] = sums[c] / sample.shape[0]
-    sums, squares = sum_deviations(x, shift)
-    for c in range(C):
-        off = sums[c] / M
-        mean[c] = shift[c] + off
-        square = squares[c] / M - off * off
-        variance[c] = 0 if square < 0 else square  # rounding may have made it so
+    sample = x[: (len(x) + SAMPLE - 1) // SAMPLE]
+    sums, _ = add_up(sum_deviations, [sample], np.zeros_like(mean))
+    shift = (sums / len(sample)).astype(x.dtype)
+    sums, squares = add_up(sum_deviations, [x], shift)
+    off = sums / len(x)
+    mean[...] = shift + off
+    variance[...] = np.maximum(squares / len(x) - off * off, 0)  # rounding may have taken it below
 
 
 @jit
@@ -49,50 +55,68 @@ def moving_average(moving, value, momentum) -> None:
         moving[c] = keep * moving[c] + rest * value[c]
 
 
-@jit
-def batch_norm(x, mean, variance, gamma, beta, y, inv_std, epsilon) -> None:
+def batch_norm(x, mean, variance, gamma, beta, y, inv_std, epsilon, bounds=None) -> None:
     """Equals numpy.norm.batch_norm."""
-    scale, shift = np.empty_like(inv_std), np.zeros_like(inv_std)
-    for c in range(inv_std.size):
-        inv_std[c] = 1 / math.sqrt(variance[c] + epsilon)
-        scale[c] = inv_std[c]
-        if gamma is not None:
-            scale[c] *= gamma[c]
-        if beta is not None:
-            shift[c] = beta[c]
+    inv_std[...] = 1 / np.sqrt(variance + epsilon)
+    scale, shift, limits = constants(inv_std, gamma, beta, bounds)
+    share(lambda _, some: normalize(x[some], mean, scale, shift, limits, y[some]),
+          parts(len(x), is_large(numbers=2 * x.size)))
+
+
+def batch_norm_backward(x, mean, inv_std, gamma, beta, dy, dx, dgamma, dbeta, of_batch, bounds=None) -> None:
+    """Equals numpy.norm.batch_norm_backward."""
+    scale, shift, limits = constants(inv_std, gamma, beta, bounds)
+    by_deviation, constant = np.zeros_like(mean), np.zeros_like(mean)
+    if of_batch or dgamma is not None or dbeta is not None:
+        sum_dy, sum_dy_deviation = add_up(sum_gradients, [dy, x], mean, scale, shift, limits)
+        sum_dy_xhat = sum_dy_deviation * inv_std
+        if dgamma is not None:
+            dgamma[...] = sum_dy_xhat
+        if dbeta is not None:
+            dbeta[...] = sum_dy
+        if of_batch:
+            by_deviation[...] = scale * inv_std * sum_dy_xhat / len(x)
+            constant[...] = scale * sum_dy / len(x)
+    if dx is not None:
+        share(lambda _, some: project(x[some], dy[some], mean, scale, shift, limits, by_deviation, constant, dx[some]),
+              parts(len(x), is_large(numbers=3 * x.size)))
+
+
+def constants(inv_std, gamma, beta, bounds) -> tuple:
+    """Return scale and shift with y = (x - mean) scale + shift, and y's lowest and highest value, as arrays."""
+    scale = inv_std if gamma is None else inv_std * gamma
+    shift = np.zeros_like(inv_std) if beta is None else beta
+    return scale, shift, np.array((-np.inf, np.inf) if bounds is None else bounds, inv_std.dtype)
+
+
+def add_up(kernel, arrays, *more) -> list:
+    """Return the sums over all threads of what `kernel` returns for each one's rows of the arrays."""
+    slices = parts(len(arrays[0]), is_large(numbers=sum(array.size for array in arrays)))
+    found = [None] * len(slices)
+
+    def work(part, some):
+        found[part] = kernel(*[array[some] for array in arrays], *more)
+
+    share(work, slices)
+    return [sum(sums) for sums in zip(*found, strict=True)]
+
+
+@jit
+def normalize(x, mean, scale, shift, limits, y) -> None:
+    """Compute y = (x - mean) scale + shift within the limits. All but x and y (C,)."""
     for x_rows, y_rows in zip(widen(x), widen(y)):  # noqa: B905, zip of compiled code knows no strict
         lanes = x_rows.shape[1]
-        normalize_rows(x_rows, repeat(mean, lanes), repeat(scale, lanes), repeat(shift, lanes), y_rows)
+        normalize_rows(x_rows, repeat(mean, lanes), repeat(scale, lanes), repeat(shift, lanes), limits[0], limits[1],
+                       y_rows)
 
 
 @jit
-def batch_norm_backward(x, mean, inv_std, gamma, dy, dx, dgamma, dbeta, of_batch) -> None:
-    """Equals numpy.norm.batch_norm_backward."""
-    M, C = x.shape
-    by_dy, by_deviation, constant = np.empty_like(mean), np.empty_like(mean), np.empty_like(mean)
-    for c in range(C):
-        by_dy[c] = inv_std[c]
-        if gamma is not None:
-            by_dy[c] *= gamma[c]
-    if of_batch or dgamma is not None or dbeta is not None:
-        sum_dy, sum_dy_deviation = sum_gradients(dy, x, mean)
-        for c in range(C):
-            sum_dy_xhat = sum_dy_deviation[c] * inv_std[c]
-            if dgamma is not None:
-                dgamma[c] = sum_dy_xhat
-            if dbeta is not None:
-                dbeta[c] = sum_dy[c]
-            by_deviation[c] = by_dy[c] * inv_std[c] * sum_dy_xhat / M
-            constant[c] = by_dy[c] * sum_dy[c] / M
-    if dx is None:
-        return
+def project(x, dy, mean, scale, shift, limits, by_deviation, constant, dx) -> None:
+    """Compute dx = scale dy - by_deviation (x - mean) - constant, dy counting where y lies within the limits."""
     for x_rows, dy_rows, dx_rows in zip(widen(x), widen(dy), widen(dx)):  # noqa: B905
         lanes = x_rows.shape[1]
-        if of_batch:
-            project_rows(x_rows, dy_rows, repeat(mean, lanes), repeat(by_dy, lanes), repeat(by_deviation, lanes),
-                         repeat(constant, lanes), dx_rows)
-        else:
-            scale_rows(dy_rows, repeat(by_dy, lanes), dx_rows)
+        project_rows(x_rows, dy_rows, repeat(mean, lanes), repeat(scale, lanes), repeat(shift, lanes), limits[0],
+                     limits[1], repeat(by_deviation, lanes), repeat(constant, lanes), dx_rows)
 
 
 @jit
@@ -153,17 +177,20 @@ def add_deviations(rows, shift, sums, squares) -> None:
 
 
 @jit
-def sum_gradients(dy, x, mean) -> tuple:
-    """Return Σ dy and Σ dy (x - mean) of each channel, float64 (C,)."""
+def sum_gradients(dy, x, mean, scale, shift, limits) -> tuple:
+    """Return Σ dy and Σ dy (x - mean) of each channel, float64 (C,), over the y within the limits."""
     sums, products = np.zeros(mean.size), np.zeros(mean.size)
     for dy_rows, x_rows in zip(widen(dy), widen(x)):  # noqa: B905
-        add_gradients(dy_rows, x_rows, repeat(mean, x_rows.shape[1]), sums, products)
+        lanes = x_rows.shape[1]
+        add_gradients(dy_rows, x_rows, repeat(mean, lanes), repeat(scale, lanes), repeat(shift, lanes), limits[0],
+                      limits[1], sums, products)
     return sums, products
 
 
 @jit
-def add_gradients(dy, x, mean, sums, products) -> None:
+def add_gradients(dy, x, mean, scale, shift, low, high, sums, products) -> None:
     """Add the sums of wide rows, block by block."""
+    zero = dy.dtype.type(0)
     block_sums, block_products = np.empty_like(mean), np.empty_like(mean)
     lane_sums, lane_products = np.zeros(mean.size), np.zeros(mean.size)
     for start in range(0, x.shape[0], BLOCK):
@@ -172,8 +199,11 @@ def add_gradients(dy, x, mean, sums, products) -> None:
         for r in range(start, min(start + BLOCK, x.shape[0])):
             x_row, dy_row = x[r], dy[r]
             for i in range(x_row.size):
-                block_sums[i] += dy_row[i]
-                block_products[i] += dy_row[i] * (x_row[i] - mean[i])
+                deviation = x_row[i] - mean[i]
+                y = deviation * scale[i] + shift[i]
+                given = dy_row[i] if (y > low) & (y < high) else zero
+                block_sums[i] += given
+                block_products[i] += given * deviation
         for i in range(mean.size):
             lane_sums[i] += block_sums[i]
             lane_products[i] += block_products[i]
@@ -182,30 +212,27 @@ def add_gradients(dy, x, mean, sums, products) -> None:
 
 
 @jit
-def normalize_rows(x, mean, scale, shift, y) -> None:
-    """Compute y = (x - mean) scale + shift, all by lanes."""
+def normalize_rows(x, mean, scale, shift, low, high, y) -> None:
+    """Compute y = (x - mean) scale + shift within the limits, all by lanes. NaN stays NaN."""
     for r in range(x.shape[0]):
         x_row, y_row = x[r], y[r]
         for i in range(x_row.size):
-            y_row[i] = (x_row[i] - mean[i]) * scale[i] + shift[i]
+            value = (x_row[i] - mean[i]) * scale[i] + shift[i]
+            value = low if value <= low else value
+            y_row[i] = high if value >= high else value
 
 
 @jit
-def project_rows(x, dy, mean, by_dy, by_deviation, constant, dx) -> None:
-    """Compute dx = by_dy dy - by_deviation (x - mean) - constant, all by lanes."""
+def project_rows(x, dy, mean, scale, shift, low, high, by_deviation, constant, dx) -> None:
+    """Compute dx = scale dy - by_deviation (x - mean) - constant, all by lanes, dy counting where low < y < high."""
+    zero = dy.dtype.type(0)
     for r in range(x.shape[0]):
         x_row, dy_row, dx_row = x[r], dy[r], dx[r]
         for i in range(x_row.size):
-            dx_row[i] = by_dy[i] * dy_row[i] - by_deviation[i] * (x_row[i] - mean[i]) - constant[i]
-
-
-@jit
-def scale_rows(dy, scale, dx) -> None:
-    """Compute dx = scale dy, by lanes."""
-    for r in range(dy.shape[0]):
-        dy_row, dx_row = dy[r], dx[r]
-        for i in range(dy_row.size):
-            dx_row[i] = scale[i] * dy_row[i]
+            deviation = x_row[i] - mean[i]
+            y = deviation * scale[i] + shift[i]
+            given = dy_row[i] if (y > low) & (y < high) else zero
+            dx_row[i] = scale[i] * given - by_deviation[i] * deviation - constant[i]
 
 
 @jit

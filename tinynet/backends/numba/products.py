@@ -12,6 +12,11 @@ from tinynet.backends.numba.tile import ROWS, VECTOR, make_tile
 # Tiles of many rows and of one; of two vectors, one, and half of one.
 tall_two, tall_one, tall_half = make_tile(ROWS, 2, VECTOR), make_tile(ROWS, 1, VECTOR), make_tile(ROWS, 1, VECTOR // 2)
 flat_two, flat_one, flat_half = make_tile(1, 2, VECTOR), make_tile(1, 1, VECTOR), make_tile(1, 1, VECTOR // 2)
+# The same, writing what they have added up.
+tall_two_out, tall_one_out, tall_half_out = (
+    make_tile(ROWS, vectors, size, writes=True) for vectors, size in ((2, VECTOR), (1, VECTOR), (1, VECTOR // 2)))
+flat_two_out, flat_one_out, flat_half_out = (
+    make_tile(1, vectors, size, writes=True) for vectors, size in ((2, VECTOR), (1, VECTOR), (1, VECTOR // 2)))
 
 
 def whole_vectors(count: int, dtype) -> int:
@@ -36,40 +41,60 @@ def columns_of_tile(left, itemsize):
 
 
 @jit
-def write_row(A, a, a_steps, B, b, b_steps, counts, columns, sums, out, o, o_step, places, bias, relu) -> None:
-    """Compute tiles for `places` places beside each other, and write their sums and bias to out[o + place·o_step].
+def after_sums(scale, bias, bounds, size, like) -> tuple:
+    """Return (scale, bias, bounds) as tiles take them, for `size` columns; an empty array says that there is none."""
+    room = size + 2 * VECTOR // like.itemsize  # the last tile may read on
+    factor, shift, limits = np.ones(room, like.dtype), np.zeros(room, like.dtype), np.empty(2, like.dtype)
+    for f in range(scale.size):
+        factor[f] = scale[f]
+    for f in range(bias.size):
+        shift[f] = bias[f]
+    limits[0], limits[1] = -np.inf, np.inf
+    for i in range(bounds.size):
+        limits[i] = bounds[i]
+    return factor, shift, limits
 
-    With `relu`, what is below 0 becomes 0 on the way.
+
+@jit
+def write_row(A, a, a_steps, B, b, b_steps, counts, columns, kept, sums, out, o, o_step, places, f, after) -> None:
+    """Compute tiles for `places` places beside each other, and write `kept` columns to out[o + place·o_step].
+
+    f and `after` are what tiles that write take: what happens to a sum before it is written.
     """
-    zero = out.dtype.type(0)
-    kept = min(columns, bias.size)
     p = 0
     while p < places:
         rows = ROWS if places >= ROWS else 1
-        whole = p + rows <= places and kept == columns
         p = min(p, places - rows)  # the last tile may compute some places again
-        if whole:
-            for r in range(rows):
-                theirs = out[o + (p + r) * o_step : o + (p + r) * o_step + columns]
-                for f in range(columns):
-                    theirs[f] = bias[f]
-            add_tile(rows, columns, A, a + p * a_steps[0], a_steps, B, b, b_steps, out, o + p * o_step, o_step, counts)
-            if relu:
-                for r in range(rows):
-                    theirs = out[o + (p + r) * o_step : o + (p + r) * o_step + columns]
-                    for f in range(columns):
-                        theirs[f] = zero if theirs[f] <= zero else theirs[f]
+        if kept >= columns:
+            write_tile(rows, columns, A, a + p * a_steps[0], a_steps, B, b, b_steps, out, o + p * o_step, o_step,
+                       counts, f, after)
         else:
-            for i in range(rows * columns):
-                sums[i] = 0
-            add_tile(rows, columns, A, a + p * a_steps[0], a_steps, B, b, b_steps, sums, np.int64(0), columns, counts)
+            write_tile(rows, columns, A, a + p * a_steps[0], a_steps, B, b, b_steps, sums, np.int64(0), columns,
+                       counts, f, after)
             for r in range(rows):
-                first = o + (p + r) * o_step
-                ours, theirs = sums[r * columns : r * columns + kept], out[first : first + kept]
-                for f in range(kept):
-                    value = ours[f] + bias[f]
-                    theirs[f] = zero if relu and value <= zero else value
+                ours, theirs = r * columns, o + (p + r) * o_step
+                for v in range(min(kept, columns)):
+                    out[theirs + v] = sums[ours + v]
         p += rows
+
+
+@jit
+def write_tile(rows, columns, A, a, a_steps, B, b, b_steps, C, c, c_row, counts, f, after) -> None:
+    """Call the writing tile of so many rows and columns; see :func:`tinynet.backends.numba.tile.make_tile`."""
+    vectors = 2 * columns * A.itemsize // VECTOR
+    if rows == 1:
+        if vectors == 4:
+            flat_two_out(A, a, a_steps, B, b, b_steps, C, c, c_row, counts, f, after)
+        elif vectors == 2:
+            flat_one_out(A, a, a_steps, B, b, b_steps, C, c, c_row, counts, f, after)
+        else:
+            flat_half_out(A, a, a_steps, B, b, b_steps, C, c, c_row, counts, f, after)
+    elif vectors == 4:
+        tall_two_out(A, a, a_steps, B, b, b_steps, C, c, c_row, counts, f, after)
+    elif vectors == 2:
+        tall_one_out(A, a, a_steps, B, b, b_steps, C, c, c_row, counts, f, after)
+    else:
+        tall_half_out(A, a, a_steps, B, b, b_steps, C, c, c_row, counts, f, after)
 
 
 @jit

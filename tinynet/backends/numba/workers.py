@@ -20,6 +20,9 @@ LARGE_NUMBERS = 1_500_000
 LARGE_PRODUCTS = 8_000_000
 """Multiplications of a matrix product from which it is shared."""
 
+CACHED_NUMBERS = 2_000_000
+"""Numbers in a layer's output up to which it may stay in cache until the next layer has read it."""
+
 _busy = threading.Lock()
 _held: list[int] = []  # while work is shared: how many threads the BLAS had before
 
@@ -52,20 +55,27 @@ def shared(kernel: Callable) -> Callable:
     return run
 
 
-def share(work: Callable, slices: list[slice]) -> None:
-    """Call `work(i, slices[i])` for every i, each on a thread of its own; this thread takes the first.
+def lanes(n: int, numbers: int) -> list[list[slice]]:
+    """Equals numpy.workers.lanes, but that there may be several lanes and slices."""
+    at_once = max(1, CACHED_NUMBERS // numbers)
+    return [[slice(start, min(start + at_once, lane.stop)) for start in range(lane.start, lane.stop, at_once)] or [lane]
+            for lane in parts(n, is_large(numbers=n * numbers))]
+
+
+def share(work: Callable, tasks: list) -> None:
+    """Call `work(i, tasks[i])` for every i, each on a thread of its own; this thread takes the first.
 
     While another Python thread has the pool, all of it runs on this one, with the same result.
     """
-    if len(slices) == 1 or _busy.locked():
-        for i, samples in enumerate(slices):
-            work(i, samples)
+    if len(tasks) == 1 or _busy.locked():
+        for i, task in enumerate(tasks):
+            work(i, task)
         return
     with one_blas_thread():
-        pool = _pool(len(slices) - 1, os.getpid())
-        others = [pool.submit(work, i, slices[i]) for i in range(1, len(slices))]
+        pool = _pool(len(tasks) - 1, os.getpid())
+        others = [pool.submit(work, i, tasks[i]) for i in range(1, len(tasks))]
         try:
-            work(0, slices[0])
+            work(0, tasks[0])
         finally:
             errors = [other.exception() for other in others]  # this waits for them
         for error in errors:

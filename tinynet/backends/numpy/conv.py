@@ -33,15 +33,26 @@ def naive_conv2d(x, kernel, bias, y, window) -> None:
                     y[n, i, j, f] = total
 
 
-def conv2d(x, kernel, bias, y, window, buffer, relu=False) -> None:
-    """Compute the convolution of :func:`naive_conv2d` as columns @ kernel, group by group; then a ReLU if asked for."""
+def conv2d(x, kernel, bias, y, window, buffer, scale=None, bounds=None) -> None:
+    """Compute the convolution of :func:`naive_conv2d` as columns @ kernel, group by group.
+
+    With `scale` (F,), y = scale · sum + bias. With `bounds`, the lowest and the highest value, y is then clipped to
+    them: (0, inf) is a ReLU.
+    """
     for channels, filters in groups(x, kernel):
         columns = _matrix(_image_to_columns(x[..., channels], window, buffer))
         np.matmul(columns, as_columns(kernel[..., filters]), out=as_columns(y)[:, filters])
+    finish(y, bias, scale, bounds)
+
+
+def finish(y, bias, scale, bounds) -> None:
+    """Do what comes after the sums of a convolution, in place; each unless it is None."""
+    if scale is not None:
+        y *= scale
     if bias is not None:
         y += bias
-    if relu:
-        np.maximum(y, 0, out=y)
+    if bounds is not None:
+        np.clip(y, *bounds, out=y)
 
 
 def conv2d_backward(x, kernel, dy, dx, dkernel, dbias, window, buffer, y=None) -> None:

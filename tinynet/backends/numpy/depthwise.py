@@ -2,23 +2,23 @@
 
 import numpy as np
 
-from tinynet.backends.numpy.conv import sum_bias, taps
+from tinynet.backends.numpy.conv import finish, sum_bias, taps
 
 
-def depthwise_conv2d(x, kernel, bias, y, window) -> None:
+def depthwise_conv2d(x, kernel, bias, y, window, scale=None, bounds=None) -> None:
     """Convolve each channel by itself: kernel (KH, KW, C, M), y (N, OH, OW, C·M), M outputs a channel.
 
-    y[n, i, j, c·M + m] = Σ_a Σ_b x[n, i·stride + a·dilation - before, …, c] kernel[a, b, c, m] + bias[c·M + m].
+    y[n, i, j, c·M + m] = Σ_a Σ_b x[n, i·stride + a·dilation - before, …, c] kernel[a, b, c, m] + bias[c·M + m];
+    `scale` and `bounds` are those of :func:`tinynet.backends.numpy.conv.conv2d`.
     """
     split = y.reshape(*y.shape[:3], *kernel.shape[2:])
     split[...] = 0
     for a, b, places, pixels in taps(x, window):
         split[places] += x[pixels][..., np.newaxis] * kernel[a, b]
-    if bias is not None:
-        y += bias
+    finish(y, bias, scale, bounds)
 
 
-def depthwise_conv2d_backward(x, kernel, dy, dx, dkernel, dbias, window) -> None:
+def depthwise_conv2d_backward(x, kernel, dy, dx, dkernel, dbias, window, buffer) -> None:
     """Fill the gradients of :func:`depthwise_conv2d`, each unless it is None.
 
     Entry (a, b) made of each pixel that it met M products, so dkernel[a, b] = Σ pixel · dy over those meetings, and

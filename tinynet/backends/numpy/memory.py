@@ -1,21 +1,37 @@
 """Arrays of this wing, and random numbers in them."""
 
+import math
+
 import numpy as np
+
+
+ALIGNED = 64
+"""Bytes of a line of the processor's cache: arrays begin with one, so that no vector of theirs lies in two."""
 
 
 def empty(shape: tuple[int, ...], dtype: str) -> np.ndarray:
     """Make an uninitialised array."""
-    return np.empty(shape, dtype)
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    held = np.empty(size + ALIGNED, np.uint8)
+    start = -held.ctypes.data % ALIGNED
+    return held[start : start + size].view(dtype).reshape(shape)
 
 
 def zeros(shape: tuple[int, ...], dtype: str) -> np.ndarray:
     """Make an array of zeros."""
-    return np.zeros(shape, dtype)
+    made = empty(shape, dtype)
+    made[...] = 0
+    return made
 
 
 def asarray(x, dtype: str) -> np.ndarray:
     """Return `x` as a C-contiguous array of this wing; `x` itself where it is one already."""
     return np.ascontiguousarray(x, dtype)
+
+
+def may_share_memory(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays may have numbers in common."""
+    return np.may_share_memory(a, b)
 
 
 def to_numpy(x: np.ndarray) -> np.ndarray:

@@ -24,23 +24,30 @@ def moving_average(moving, value, momentum) -> None:
     moving += (1 - momentum) * value
 
 
-def batch_norm(x, mean, variance, gamma, beta, y, inv_std, epsilon) -> None:
-    """Compute y = gamma (x - mean) inv_std + beta, and inv_std = 1 / √(variance + epsilon). Both statistics (C,)."""
+def batch_norm(x, mean, variance, gamma, beta, y, inv_std, epsilon, bounds=None) -> None:
+    """Compute y = gamma (x - mean) inv_std + beta, and inv_std = 1 / √(variance + epsilon). Both statistics (C,).
+
+    With `bounds`, the lowest and the highest value, y is then clipped to them: (0, inf) is a ReLU.
+    """
     np.divide(1, np.sqrt(variance + epsilon), out=inv_std)
-    np.multiply(x - mean, scale_of(gamma, inv_std), out=y)
-    if beta is not None:
-        y += beta
+    y[...] = _normalized(x, mean, inv_std, gamma, beta)
+    if bounds is not None:
+        np.clip(y, *bounds, out=y)
 
 
-def batch_norm_backward(x, mean, inv_std, gamma, dy, dx, dgamma, dbeta, of_batch) -> None:
+def batch_norm_backward(x, mean, inv_std, gamma, beta, dy, dx, dgamma, dbeta, of_batch, bounds=None) -> None:
     """Fill the gradients of :func:`batch_norm`, each unless it is None.
 
     Where `of_batch` says that mean and inv_std were made of this very x, it reaches y through them too::
 
         dx = gamma inv_std (dy - mean(dy) - xhat mean(dy xhat))        xhat = (x - mean) inv_std
 
-    Moving statistics are constants, and dx = gamma inv_std dy.
+    Moving statistics are constants, and dx = gamma inv_std dy. With `bounds`, dy first goes back through the clipping:
+    it counts where y lay between them, which beta helps to say and is needed for nothing else.
     """
+    if bounds is not None:
+        z = _normalized(x, mean, inv_std, gamma, beta)
+        dy = dy * ((z > bounds[0]) & (z < bounds[1]))
     xhat = (x - mean) * inv_std
     sum_dy = dy.sum(axis=0, dtype=np.float64)
     sum_dy_xhat = (dy * xhat).sum(axis=0, dtype=np.float64)
@@ -51,6 +58,20 @@ def batch_norm_backward(x, mean, inv_std, gamma, dy, dx, dgamma, dbeta, of_batch
     if dx is not None:
         inner = dy - sum_dy / len(x) - xhat * (sum_dy_xhat / len(x)) if of_batch else dy
         dx[...] = scale_of(gamma, inv_std) * inner
+
+
+def batch_norm_as_scale(mean, variance, gamma, beta, scale, shift, epsilon) -> None:
+    """Compute the scale and shift (C,) with which :func:`batch_norm` gives y = scale x + shift."""
+    np.divide(1, np.sqrt(variance + epsilon), out=scale)
+    if gamma is not None:
+        np.multiply(scale, gamma, out=scale)
+    np.multiply(mean, scale, out=shift)
+    np.subtract(0 if beta is None else beta, shift, out=shift)
+
+
+def _normalized(x, mean, inv_std, gamma, beta):
+    y = (x - mean) * scale_of(gamma, inv_std)
+    return y if beta is None else y + beta
 
 
 def layer_norm(x, gamma, beta, y, mean, inv_std, epsilon) -> None:
