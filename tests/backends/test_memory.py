@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from tinynet.backends import get_backend
+from tinynet.backends import numpy as readable
+from tinynet.backends.numpy import memory as readable_memory
 
 
 @pytest.fixture
@@ -70,3 +72,17 @@ def test_a_generator_goes_on_where_it_was(wing):
     wing.draw_uniform(generator, first)
     wing.draw_uniform(generator, second)
     assert (wing.to_numpy(first) != wing.to_numpy(second)).all()
+
+
+@pytest.mark.parametrize("shape", [(3,), (5, 7), (1000, 33)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_new_arrays_begin_with_a_line_of_the_cache(shape, dtype):
+    for made in (readable.empty(shape, dtype), readable.zeros(shape, dtype)):
+        assert made.ctypes.data % readable_memory.ALIGNED == 0
+        assert made.flags.c_contiguous and made.flags.writeable
+
+
+def test_arrays_that_share_memory(wing):
+    x = wing.zeros((4, 3), "float32")
+    assert wing.may_share_memory(x, x[1:].reshape(-1))
+    assert not wing.may_share_memory(x, wing.zeros((4, 3), "float32"))

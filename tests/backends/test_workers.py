@@ -8,6 +8,7 @@ import threadpoolctl
 
 import tinynet
 from tinynet import layers
+from tinynet.backends import numpy as readable
 from tinynet.backends.numba import workers
 
 
@@ -120,3 +121,20 @@ def test_training_shared_is_training_alone_and_always_the_same(two_threads, monk
     for a, b, c in zip(wanted, shared, again, strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-3, atol=1e-4)
         np.testing.assert_array_equal(b, c)
+
+
+@pytest.mark.parametrize(("n", "numbers", "wanted"), [
+    (10, 1, [[slice(0, 10)]]), (0, 9, [[slice(0, 0)]]), (5, 400, [[slice(0, 2)], [slice(2, 4), slice(4, 5)]]),
+    (3, 5000, [[slice(0, 1)], [slice(1, 2), slice(2, 3)]]),
+])
+def test_lanes_take_a_few_samples_at_a_time(two_threads, monkeypatch, n, numbers, wanted):
+    monkeypatch.setattr(workers, "LARGE_NUMBERS", 2000)
+    monkeypatch.setattr(workers, "CACHED_NUMBERS", 800)
+    assert workers.lanes(n, numbers) == wanted
+
+
+def test_the_readable_wing_has_one_lane():
+    done = []
+    assert readable.lanes(7, 10**9) == [[slice(0, 7)]]
+    readable.share(lambda i, task: done.append((i, task)), ["a", "b"])
+    assert done == [(0, "a"), (1, "b")]

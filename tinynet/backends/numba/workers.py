@@ -20,7 +20,7 @@ LARGE_NUMBERS = 1_500_000
 LARGE_PRODUCTS = 8_000_000
 """Multiplications of a matrix product from which it is shared."""
 
-CACHED_NUMBERS = 2_000_000
+CACHED_NUMBERS = 4_000_000
 """Numbers in a layer's output up to which it may stay in cache until the next layer has read it."""
 
 _busy = threading.Lock()
