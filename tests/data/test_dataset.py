@@ -143,6 +143,68 @@ def test_an_error_in_a_parallel_call_arrives():
         list(numbers(8).map(fail, num_parallel_calls=AUTOTUNE).map(lambda x: x).batch(8))
 
 
+def test_parallel_calls_without_a_batch():
+    together = threading.Barrier(2)
+
+    def meet(x):
+        time.sleep(0.001)
+        if x:
+            together.wait(10)
+        return x
+
+    dataset = numbers(9).map(meet, num_parallel_calls=2)
+    for _ in range(2):
+        assert as_list(dataset) == list(range(9))  # comes to an end only if two run at the same time
+
+
+def test_parallel_calls_without_a_batch_raise_at_their_element():
+    def fail(x):
+        time.sleep(0.001)
+        if x == 3:
+            raise KeyError("three")
+        return x
+
+    iterator = iter(numbers(9).map(fail, num_parallel_calls=4))
+    assert [next(iterator).tolist() for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(KeyError, match="three"):
+        next(iterator)
+
+
+# ---------------------------------------------------------------- ignore_errors
+
+
+def broken(x):
+    if x % 4 == 1:
+        raise OSError(f"photo {x} cannot be read")
+    return x * 10
+
+
+def test_ignore_errors_leaves_out_and_knows_its_length():
+    with pytest.warns(UserWarning, match=r"leaves out 3 of 10 elements: element 1 \(photo 1 cannot be read\); elem"):
+        dataset = numbers(10).map(broken, num_parallel_calls=2).ignore_errors()
+    assert len(dataset) == 7
+    for _ in range(2):
+        assert as_list(dataset) == [0, 20, 30, 40, 60, 70, 80]
+    assert [batch.tolist() for batch in dataset.batch(4)] == [[0, 20, 30, 40], [60, 70, 80]]
+    assert sorted(as_list(dataset.shuffle(7))) == [0, 20, 30, 40, 60, 70, 80]
+    assert as_list(dataset.cache()) == as_list(dataset)
+
+
+def test_ignore_errors_without_a_warning_and_without_errors():
+    assert len(numbers(10).map(broken).ignore_errors(log_warning=False)) == 7
+    assert as_list(numbers(4).ignore_errors()) == [0, 1, 2, 3]
+    assert as_list(numbers(4).take(0).ignore_errors()) == []
+
+
+def test_ignore_errors_does_not_hide_mistakes():
+    with pytest.raises(TypeError):
+        numbers(3).map(lambda x: x + "a").ignore_errors()
+    with pytest.raises(ValueError, match="ignore_errors: no element can be made. Received: photo 1 cannot be read"):
+        numbers(10).skip(1).take(1).map(broken).ignore_errors()
+    with pytest.raises(ValueError, match="Dataset.ignore_errors needs an end"):
+        numbers(3).repeat().ignore_errors()
+
+
 # ---------------------------------------------------------------- cache
 
 

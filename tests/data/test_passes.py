@@ -1,3 +1,6 @@
+import threading
+import time
+
 import numpy as np
 import pytest
 
@@ -47,3 +50,39 @@ def test_run_ahead_takes_its_tickets_in_the_consumers_thread_a_fixed_number_ahea
     assert next(out) == 0
     assert taken == [0, 1, 2, 3]
     assert list(out) == [-i for i in range(1, 10)]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_fetch_each_keeps_the_order(threads, monkeypatch):
+    for limit in (0, 10):
+        monkeypatch.setattr(passes, "WORTH_A_THREAD", limit)
+        for n in (0, 1, 2, 16):
+            assert list(passes.fetch_each(lambda ticket: -ticket, iter(range(n)), threads)) == [-i for i in range(n)]
+
+
+def test_fetch_each_uses_threads_only_where_it_takes_long():
+    def fetch(duration):
+        time.sleep(duration)
+        return threading.get_ident()
+
+    assert len(set(passes.fetch_each(fetch, iter([0.01] * 9), 4))) > 2
+    assert set(passes.fetch_each(lambda ticket: threading.get_ident(), iter(range(9)), 4)) == {threading.get_ident()}
+
+
+def test_run_ahead_with_several_threads():
+    both = threading.Barrier(3)
+    fetched = list(passes.run_ahead(lambda ticket: both.wait(10) and ticket or ticket, iter(range(9)), 1, threads=3))
+    assert fetched == list(range(9))  # passes only if three run at the same time
+
+
+def test_sound_names_what_it_leaves_out():
+    def fetch(ticket):
+        if ticket % 3 == 0:
+            raise ValueError(f"photo {ticket} is damaged")
+        return ticket
+
+    with pytest.warns(UserWarning, match=r"leaves out 3 of 8 elements: element 0 \(photo 0 is damaged\); element 3"):
+        assert passes.sound(fetch, iter(range(8)), 2, warn=True) == [1, 2, 4, 5, 7]
+    assert passes.sound(fetch, iter(range(8)), 1, warn=False) == [1, 2, 4, 5, 7]
+    with pytest.warns(UserWarning, match=r"photo 27 is damaged\); and 24 more$"):
+        passes.sound(fetch, iter(range(100)), 1, warn=True)

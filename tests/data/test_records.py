@@ -1,11 +1,12 @@
 import gzip
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
 
-from tinynet.data import Dataset, FixedLengthRecordDataset
+from tinynet.data import Dataset, FixedLengthRecordDataset, records
 from tinynet.data.records import read_file
 
 
@@ -97,10 +98,45 @@ def test_damaged_gzip_files(tmp_path, body):
             read_file(path)
 
 
+def test_gzip_files_that_hold_too_much(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "GZIP_LIMIT", 1 << 22)
+    path = tmp_path / "bomb.gz"
+    sound = bytes(1 << 22)
+    path.write_bytes(gzip.compress(sound))
+    assert read_file(path) == sound
+    path.write_bytes(gzip.compress(bytes(1 << 25)))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"bomb.gz is a gzip file that holds more than 4194304 bytes.*\(compressed\)"):
+        FixedLengthRecordDataset(path, 1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 << 22
+    path.write_bytes(bytes(1 << 23))  # not compressed: as large as it is
+    assert len(read_file(path)) == 1 << 23
+
+
+@pytest.mark.parametrize("n", [0, 1, (1 << 16) - 1, 1 << 16, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3_333_333])
+def test_pieces_put_together_are_the_file(tmp_path, n):
+    path = tmp_path / "data"
+    for content in (bytes(n), np.random.default_rng(n).bytes(n)):
+        for compressed in (True, False):
+            path.write_bytes(gzip.compress(content, 1) if compressed else content)
+            parts = list(records.pieces(path))
+            assert b"".join(parts) == content
+            assert all(0 < len(part) <= records.PIECE for part in parts)
+
+
+def test_many_small_gzip_files_one_after_the_other(tmp_path):
+    path = tmp_path / "data"
+    path.write_bytes(gzip.compress(b"x") * 20_000)
+    assert read_file(path) == b"x" * 20_000
+
+
 def test_importing_the_package_is_light():
     code = (
         "import sys, tinynet.data\n"
-        "print([m for m in ('gzip', 'pooch', 'concurrent.futures', 'numba', 'matplotlib', 'tqdm') if m in sys.modules])"
+        "heavy = ('PIL', 'gzip', 'pooch', 'concurrent.futures', 'numba', 'matplotlib', 'tqdm')\n"
+        "print([m for m in heavy if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout == "[]\n"

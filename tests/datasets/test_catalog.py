@@ -52,7 +52,7 @@ def test_load_single_splits(small, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "cifar10"}, "data set.*fashion_mnist, mnist. Received: 'cifar10'"),
+        ({"name": "cifar10"}, "data set.*fashion_mnist, flowers, mnist. Received: 'cifar10'"),
         ({"name": "mnist", "split": "validation"}, "split of mnist.*test, train. Received: 'validation'"),
         ({"name": "mnist", "split": ["train[:80%]"]}, r"split of mnist.*Received: 'train\[:80%\]'"),
     ],
@@ -63,7 +63,7 @@ def test_unknown_names(arguments, message):
 
 
 def test_the_package_has_its_names_and_no_others():
-    assert {"mnist", "fashion_mnist", "font_digits", "load"} <= set(dir(datasets))
+    assert {"mnist", "fashion_mnist", "flowers", "font_digits", "load"} <= set(dir(datasets))
     assert datasets.mnist.load_data
     assert callable(datasets.font_digits)
     with pytest.raises(AttributeError, match="has no attribute 'cifar10'; it has .*mnist"):
@@ -74,8 +74,8 @@ def test_importing_is_light():
     code = (
         "import sys, tinynet.datasets as d\n"
         "print([m for m in sys.modules if m.startswith('tinynet.datasets.')])\n"
-        "d.mnist, d.fashion_mnist, d.load\n"
-        "print([m for m in ('gzip', 'pooch', 'numba', 'matplotlib', 'tqdm', 'requests') if m in sys.modules])"
+        "d.mnist, d.fashion_mnist, d.flowers, d.load\n"
+        "print([m for m in ('PIL', 'gzip', 'pooch', 'numba', 'matplotlib', 'tqdm', 'requests') if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout == "[]\n[]\n"

@@ -1,48 +1,37 @@
 """Dataset: elements one after the other, and tf.data's verbs to arrange them.
 
-How it works. A dataset keeps two functions: `tickets` starts a pass and yields tickets, and `fetch` turns a ticket into
-its element. For data in memory a ticket is a position. `shuffle`, `repeat`, `take`, `skip` and `batch` only deal with
-tickets, and `map` only adds to `fetch`; so shuffling 60,000 pictures moves 60,000 integers, and the functions given to
-`map` run once for each element that is really delivered. Source of the verbs: https://www.tensorflow.org/guide/data
+How it works. `shuffle`, `repeat`, `take`, `skip` and `batch` only deal with the tickets of `series.py`, and `map` only
+adds to `fetch`; so shuffling 60,000 pictures moves 60,000 integers, and the functions given to `map` run once for each
+element that is really delivered. Source of the verbs: https://www.tensorflow.org/guide/data
 """
 
 import itertools
 import math
-import operator
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinynet import random
-from tinynet.data import passes
-from tinynet.data.elements import Element, as_arrays, common_length, copy, slicer, stack
+from tinynet.data import files, orders, passes, store
+from tinynet.data.elements import Element, as_arrays, common_length, slicer, stack
+from tinynet.data.series import Series, check_count
 from tinynet.errors import explain_keywords
 
 AUTOTUNE = -1
-INFINITE_CARDINALITY = -1
 _PREFETCH_DEPTH = 2
 
 
-class Dataset:
-    """A series of elements that can be iterated over any number of times; made by :meth:`from_tensor_slices`.
+class Dataset(Series):
+    """A series of elements that can be iterated over any number of times.
+
+    :meth:`from_tensor_slices` makes one of arrays, :meth:`list_files` of the paths of files.
 
     An element is an array, or a tuple or a dict of elements; a pair is (inputs, targets) to `fit`. Every verb returns
     a new dataset and leaves its own as it is. The arrays handed out are the caller's own, to be written into at will.
     """
-
-    def __init__(
-        self,
-        tickets: Callable[[], Iterator[Any]],
-        fetch: Callable[[Any], Element],
-        length: int | float,
-        threads: int = 1,
-    ):
-        self._tickets = tickets
-        self._fetch = fetch
-        self._length = length  # math.inf: endless
-        self._threads = threads  # how many share the elements of a batch
 
     @staticmethod
     @explain_keywords
@@ -69,6 +58,37 @@ class Dataset:
 
     @staticmethod
     @explain_keywords
+    def list_files(
+        file_pattern: str | os.PathLike | Sequence[str | os.PathLike],
+        shuffle: bool | None = None,
+        seed: int | None = None,
+    ) -> "Dataset":
+        """List the files whose paths match a pattern; an element is a path, a str.
+
+        Parameters
+        ----------
+        file_pattern : path or list of paths
+            With `*`, `?` and `[...]` in any part of the path. The files are looked for once, here.
+        shuffle : bool, optional
+            Whether each pass has a new order, as without saying; False sorts by path.
+        seed : int, optional
+            For an order of its own, as in :meth:`shuffle`.
+
+        Raises
+        ------
+        FileNotFoundError
+            If no file matches.
+
+        Examples
+        --------
+        >>> Dataset.list_files("flower_photos/*/*.jpg", shuffle=False)
+        """
+        paths = files.matching(file_pattern)
+        listed = Dataset(lambda: iter(range(len(paths))), paths.__getitem__, len(paths))
+        return listed if shuffle is not None and not shuffle else listed.shuffle(len(paths), seed)
+
+    @staticmethod
+    @explain_keywords
     def zip(datasets: "tuple[Dataset, ...]") -> "Dataset":
         """Put the elements of several datasets side by side: tuples, as many as the shortest dataset has.
 
@@ -84,6 +104,7 @@ class Dataset:
             lambda tickets: tuple([fetch(ticket) for fetch, ticket in zip(fetches, tickets, strict=True)]),
             min(dataset._length for dataset in datasets),
             max(dataset._threads for dataset in datasets),
+            [order for dataset in datasets for order in dataset._shuffles],
         )
 
     @explain_keywords
@@ -95,9 +116,10 @@ class Dataset:
         map_func : callable
             Returns the new element: an array, a number, or a tuple or dict of these.
         num_parallel_calls : int or AUTOTUNE, optional
-            How many threads may share the calls for each batch of a later `batch` (AUTOTUNE: one a processor core).
-            The order of the elements stays. Threads pay where the function reads files or decodes pictures; calls of
-            less than 0.1 ms stay in one thread, which is faster. Random numbers that threads draw come in any order.
+            How many threads may share the calls, those for one batch where a `batch` follows (AUTOTUNE: one a
+            processor core). The order of the elements stays. Threads pay where the function reads files or decodes
+            pictures; calls of less than 0.1 ms stay in one thread, which is faster. Random numbers that threads draw
+            come in any order.
         """
         if not callable(map_func):
             raise TypeError(f"Dataset.map: map_func must be a function. Received: {map_func!r}")
@@ -113,33 +135,54 @@ class Dataset:
             threads = os.cpu_count() or 1
         else:
             threads = check_count("Dataset.map: num_parallel_calls (or AUTOTUNE)", num_parallel_calls, 1)
-        return Dataset(self._tickets, mapped, self._length, max(threads, self._threads))
+        return Dataset(self._tickets, mapped, self._length, max(threads, self._threads), self._shuffles)
 
     @explain_keywords
-    def cache(self) -> "Dataset":
-        """Keep the elements of the first complete pass in memory, and serve later passes from there.
+    def ignore_errors(self, log_warning: bool = True) -> "Dataset":
+        """Leave out the elements that cannot be made, such as photos that are damaged.
+
+        One pass is made over the dataset here, to find them: so its length is known, and what is wrong is said at once
+        and not in the middle of a training. Only errors of data and files count (ValueError, OSError). Call it where
+        such errors arise, after the `map` that reads, and before `shuffle`, whose order of this pass it would keep.
+
+        Parameters
+        ----------
+        log_warning : bool
+            Whether to warn of what is left out.
 
         Raises
         ------
         ValueError
-            If the dataset is endless.
+            If the dataset is endless, or not a single element can be made.
         """
-        if self.is_endless:
-            raise ValueError("Dataset.cache needs an end: call cache() before repeat(). Received: an endless dataset")
-        kept: list[Element] = []
+        self._needs_end("ignore_errors")
+        sound = passes.sound(self._fetch, self._tickets(), self._threads, log_warning)
+        return self._arranged(lambda: iter(sound), len(sound))
 
-        def cached() -> Iterator[Element]:
-            if kept:
-                yield from kept
-                return
-            fresh: list[Element] = []
-            for element in self:
-                fresh.append(element)
-                if len(fresh) == self._length:
-                    kept[:] = fresh
-                yield element
+    @explain_keywords
+    def cache(self, filename: str | os.PathLike | None = None) -> "Dataset":
+        """Keep the elements of the first complete pass, and serve later passes from there.
 
-        return Dataset(cached, copy, self._length)
+        Parameters
+        ----------
+        filename : path, optional
+            A file to keep them in, else they stay in memory. The file appears when a pass is complete, and serves
+            later runs of a script too. Delete it when the pipeline before it changes: only another number, shape or
+            dtype of the elements is noticed.
+
+        Raises
+        ------
+        ValueError
+            If the dataset is endless. When iterating, if the file is damaged or another pipeline's, or if elements
+            that go into a file differ in shape or are no numbers.
+        """
+        self._needs_end("cache")
+        length, order = int(self._length), orders.Kept(self._shuffles)
+        if filename:
+            tickets = store.in_file(self, length, order, Path(filename).expanduser().absolute())
+        else:
+            tickets = store.in_memory(self, length, order)
+        return Dataset(tickets, store.fetch, length, shuffles=[order])
 
     @explain_keywords
     def shuffle(
@@ -169,11 +212,14 @@ class Dataset:
         else:
             seeds = np.random.SeedSequence(check_count("Dataset.shuffle: seed", seed, 0))
 
-        def shuffled() -> Iterator[Any]:
-            seed_of_pass = seeds.spawn(1)[0] if reshuffle_each_iteration else seeds
-            return passes.shuffled(self._tickets(), buffer_size, np.random.default_rng(seed_of_pass))
-
-        return self._arranged(shuffled, self._length)
+        order = orders.Shuffle(seeds, bool(reshuffle_each_iteration))
+        return Dataset(
+            lambda: passes.shuffled(self._tickets(), buffer_size, order.generator()),
+            self._fetch,
+            self._length,
+            self._threads,
+            [*self._shuffles, order],
+        )
 
     @explain_keywords
     def repeat(self, count: int | None = None) -> "Dataset":
@@ -231,7 +277,12 @@ class Dataset:
         length = self._length
         if not self.is_endless:
             length = length // batch_size if drop_remainder else -(-length // batch_size)
-        return Dataset(groups, lambda group: stack(passes.fetch_all(self._fetch, group, self._threads)), length)
+        return Dataset(
+            groups,
+            lambda group: stack(passes.fetch_all(self._fetch, group, self._threads)),
+            length,
+            shuffles=self._shuffles,
+        )
 
     @explain_keywords
     def prefetch(self, buffer_size: int) -> "Dataset":
@@ -244,49 +295,27 @@ class Dataset:
         if buffer_size == AUTOTUNE:
             buffer_size = _PREFETCH_DEPTH
         depth = check_count("Dataset.prefetch: buffer_size (or AUTOTUNE)", buffer_size, 1)
-        return Dataset(lambda: passes.run_ahead(self._fetch, self._tickets(), depth), passes.itself, self._length)
+        return _Prefetched(self, depth)
 
-    @property
-    def is_endless(self) -> bool:
-        """Whether `repeat()` without a count made this dataset endless."""
-        return self._length == math.inf
-
-    def cardinality(self) -> int:
-        """Return the number of elements, or INFINITE_CARDINALITY (-1) if the dataset is endless."""
-        return INFINITE_CARDINALITY if self.is_endless else int(self._length)
-
-    def as_numpy_iterator(self) -> Iterator[Element]:
-        """Iterate once; elements are NumPy arrays anyway."""
-        return iter(self)
-
-    def __iter__(self) -> Iterator[Element]:
-        for ticket in self._tickets():
-            yield self._fetch(ticket)
-
-    def __len__(self) -> int:
+    def _needs_end(self, verb: str) -> None:
         if self.is_endless:
-            raise TypeError(
-                "len() needs an end: give a number of steps, or take(n). Received: an endless dataset, from repeat()"
+            raise ValueError(
+                f"Dataset.{verb} needs an end: call {verb}() before repeat(). Received: an endless dataset"
             )
-        return int(self._length)
-
-    def __bool__(self) -> bool:
-        return True  # or `if dataset:` would ask an endless one for its length
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}, {'endless' if self.is_endless else f'{len(self)} elements'}>"
 
     def _arranged(self, tickets: Callable[[], Iterator[Any]], length: int | float) -> "Dataset":
         """The same elements by another series of tickets."""
-        return Dataset(tickets, self._fetch, length, self._threads)
+        return Dataset(tickets, self._fetch, length, self._threads, self._shuffles)
 
 
-def check_count(name: str, value: Any, minimum: int) -> int:
-    """Return `value` as an int if it is one, of at least `minimum`, else raise a ValueError."""
-    try:
-        count = operator.index(value)
-    except TypeError:
-        count = None
-    if count is None or count < minimum or isinstance(value, bool):
-        raise ValueError(f"{name} must be an integer of at least {minimum}. Received: {value!r}")
-    return count
+class _Prefetched(Dataset):
+    """A dataset whose elements are prepared ahead, `depth` of them, in a thread."""
+
+    def __init__(self, source: Dataset, depth: int):
+        super().__init__(self.iterate, passes.itself, source._length, shuffles=source._shuffles)
+        self._source = source
+        self._depth = depth
+
+    def iterate(self, start: int = 0) -> Iterator[Element]:
+        tickets = itertools.islice(self._source._tickets(), start, None)
+        return passes.run_ahead(self._source._fetch, tickets, self._depth, self._source._threads)

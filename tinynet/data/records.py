@@ -2,17 +2,63 @@
 
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from tinynet.data.dataset import Dataset, check_count
+from tinynet.data.dataset import Dataset
 from tinynet.data.elements import slicer
+from tinynet.data.series import check_count
 from tinynet.errors import explain_keywords
 
 GZIP_MAGIC = b"\x1f\x8b"
-_PIECE = 1 << 20
+GZIP_LIMIT = 1 << 30
+"""Bytes that a gzip file may hold: a thousandth of that, made with malice, would fill any memory."""
+
+PIECE = 1 << 20
+_COMPRESSED_PIECE = 1 << 16  # small, as what follows a stream's end is copied, and a file may be many streams
+
+
+def is_gzip(path: str | os.PathLike) -> bool:
+    """Whether a file is gzip: known by its first two bytes, whatever its name."""
+    with open(path, "rb") as file:
+        return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+
+
+def pieces(path: str | os.PathLike) -> Iterator[bytes]:
+    """Yield what a file holds, uncompressed, in pieces of 1 MiB at most; so its reader decides how much is too much.
+
+    Raises
+    ------
+    ValueError
+        If a gzip file is cut short, damaged, or followed by something else.
+    """
+    compressed = is_gzip(path)
+    with open(path, "rb") as file:
+        if not compressed:
+            while piece := file.read(PIECE):
+                yield piece
+            return
+        stream = zlib.decompressobj(wbits=31)
+        while rest := file.read(_COMPRESSED_PIECE):
+            while rest:
+                if stream.eof:  # a gzip file may be several, one after the other
+                    stream = zlib.decompressobj(wbits=31)
+                try:
+                    piece = stream.decompress(rest, PIECE)
+                except zlib.error as error:
+                    raise ValueError(
+                        f"{path} is a damaged gzip file, or has something else behind it: fetch it again. "
+                        f"Received: {error}"
+                    ) from error
+                if piece:
+                    yield piece
+                rest = stream.unconsumed_tail or stream.unused_data
+    if not stream.eof:
+        raise ValueError(
+            f"{path} is a gzip file that is cut short: fetch it again. Received: {os.path.getsize(path)} bytes"
+        )
 
 
 def read_file(path: str | os.PathLike) -> bytearray:
@@ -21,30 +67,16 @@ def read_file(path: str | os.PathLike) -> bytearray:
     Raises
     ------
     ValueError
-        If a gzip file is cut short, damaged, or followed by something else.
+        If a gzip file is cut short, damaged, followed by something else, or holds more than 1 GiB.
     """
-    with open(path, "rb") as file:
-        start = file.read(len(GZIP_MAGIC))
-        file.seek(0)
-        if start != GZIP_MAGIC:
-            return bytearray(file.read())
-        content, stream = bytearray(), zlib.decompressobj(wbits=31)
-        while piece := file.read(_PIECE):
-            while piece:
-                if stream.eof:  # a gzip file may be several, one after the other
-                    stream = zlib.decompressobj(wbits=31)
-                try:
-                    content += stream.decompress(piece)
-                except zlib.error as error:
-                    raise ValueError(
-                        f"{path} is a damaged gzip file, or has something else behind it: fetch it again. "
-                        f"Received: {error}"
-                    ) from error
-                piece = stream.unused_data
-    if not stream.eof:
-        raise ValueError(
-            f"{path} is a gzip file that is cut short: fetch it again. Received: {os.path.getsize(path)} bytes"
-        )
+    content, compressed = bytearray(), is_gzip(path)
+    for piece in pieces(path):
+        content += piece
+        if compressed and len(content) > GZIP_LIMIT:
+            raise ValueError(
+                f"{path} is a gzip file that holds more than {GZIP_LIMIT} bytes; if that is right, give the "
+                f"uncompressed file. Received: {os.path.getsize(path)} bytes (compressed)"
+            )
     return content
 
 

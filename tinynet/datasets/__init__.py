@@ -1,4 +1,4 @@
-"""Data sets: MNIST, Fashion-MNIST, and digits drawn from fonts, which need no download.
+"""Data sets: MNIST, Fashion-MNIST, photos of flowers, and digits drawn from fonts, which need no download.
 
 >>> (x_train, y_train), (x_test, y_test) = fashion_mnist.load_data()
 >>> dataset, metadata = load("fashion_mnist", as_supervised=True, with_info=True)
@@ -11,13 +11,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tinynet.datasets import fashion_mnist, mnist
+    from tinynet.datasets import fashion_mnist, flowers, mnist
     from tinynet.datasets.catalog import load
     from tinynet.datasets.fonts import font_digits
 
-__all__ = ["fashion_mnist", "font_digits", "load", "mnist"]
+__all__ = ["fashion_mnist", "flowers", "font_digits", "load", "mnist"]
 
-_MODULES = ("fashion_mnist", "mnist")
+_MODULES = ("fashion_mnist", "flowers", "mnist")
 _NAMES = {"font_digits": "tinynet.datasets.fonts", "load": "tinynet.datasets.catalog"}
 
 

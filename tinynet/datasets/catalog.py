@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from tinynet.data import Dataset
-from tinynet.datasets import fashion_mnist, mnist
+from tinynet.datasets import fashion_mnist, flowers, mnist
 from tinynet.errors import explain_keywords, look_up
 
-_MODULES = {"mnist": mnist, "fashion_mnist": fashion_mnist}
+_MODULES = {"mnist": mnist, "fashion_mnist": fashion_mnist, "flowers": flowers}
 _SPLITS = ("train", "test")
 
 
@@ -67,15 +67,15 @@ def load(
 
     Parameters
     ----------
-    name : {"mnist", "fashion_mnist"}
-        Which data set.
+    name : {"mnist", "fashion_mnist", "flowers"}
+        Which data set. Photos of flowers are decoded as they are needed.
     split : {"train", "test"} or list of these, optional
         For one dataset, or a list of them, in place of the dict of both.
     data_dir : path, optional
-        Where files are looked for first; see :func:`tinynet.datasets.mnist.load_data`.
+        Where files are looked for first; see the data set's own `load_data`.
     as_supervised : bool
         Whether an element is a pair (image, label); otherwise it is a dict {"image": image, "label": label}. An image
-        is uint8 of shape (28, 28, 1), a label an int64 number.
+        is uint8 of shape (28, 28, 1), a photo of flowers (192, 192, 3); a label is an int64 number.
     with_info : bool
         Whether to return the metadata too.
 
@@ -104,8 +104,15 @@ def load(
     wanted = [split] if isinstance(split, str) else split
     for one in wanted or ():
         look_up(f"split of {name}", one, dict.fromkeys(_SPLITS))
-    arrays = dict(zip(_SPLITS, module.load_data(data_dir), strict=True))
-    datasets = {one: _as_dataset(*arrays[one], as_supervised) for one in arrays}
+    if module is flowers:
+        image = Image((192, 192, 3), np.uint8)
+        parts = flowers.as_datasets(data_dir, image.shape[:2])
+    else:
+        image = Image((28, 28, 1), np.uint8)
+        parts = [_as_dataset(*arrays) for arrays in module.load_data(data_dir)]
+    if not as_supervised:
+        parts = [part.map(lambda image, label: {"image": image, "label": label}) for part in parts]
+    datasets = dict(zip(_SPLITS, parts, strict=True))
     if isinstance(split, str):
         result = datasets[split]
     elif split is not None:
@@ -116,11 +123,10 @@ def load(
         return result
     return result, Metadata(
         name=name,
-        splits={one: Split(len(labels)) for one, (_, labels) in arrays.items()},
-        features={"image": Image((28, 28, 1), np.uint8), "label": ClassLabel(list(module.class_names))},
+        splits={one: Split(len(dataset)) for one, dataset in datasets.items()},
+        features={"image": image, "label": ClassLabel(list(module.class_names))},
     )
 
 
-def _as_dataset(images: np.ndarray, labels: np.ndarray, as_supervised: bool) -> Dataset:
-    images, labels = images[..., np.newaxis], labels.astype(np.int64)
-    return Dataset.from_tensor_slices((images, labels) if as_supervised else {"image": images, "label": labels})
+def _as_dataset(images: np.ndarray, labels: np.ndarray) -> Dataset:
+    return Dataset.from_tensor_slices((images[..., np.newaxis], labels.astype(np.int64)))

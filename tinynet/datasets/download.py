@@ -21,7 +21,8 @@ class Published:
     """A data set as its authors published it.
 
     `folder` is the name of its folder wherever files are looked for. `files` gives each file's SHA-256, as published
-    (gzip) and uncompressed: MNIST and Fashion-MNIST have the same file names, and only the hash tells them apart.
+    (gzip) and uncompressed: MNIST and Fashion-MNIST have the same file names, and only the hash tells them apart. A
+    file that has one form only gives its hash twice.
     """
 
     title: str
@@ -102,7 +103,7 @@ def find_file(published: Published, filename: str, data_dir: str | os.PathLike |
     ConnectionError
         If the file is nowhere, and no mirror could be reached.
     """
-    for folder in _own_folders(published, data_dir):
+    for folder in own_folders(published, data_dir):
         if (path := _present(folder, filename)) is not None:
             received = _sha256(path)
             if received not in published.files[filename]:
@@ -111,7 +112,7 @@ def find_file(published: Published, filename: str, data_dir: str | os.PathLike |
 
     import pooch
 
-    cache = Path(pooch.os_cache("tinynet")) / published.folder
+    cache = cache_folder(published)
     path = _present(cache, filename)
     if path is None:
         return _download(published, filename, cache, tries=2)
@@ -122,7 +123,7 @@ def find_file(published: Published, filename: str, data_dir: str | os.PathLike |
     return _download(published, filename, cache, tries=1)
 
 
-def _own_folders(published: Published, data_dir: str | os.PathLike | None) -> list[Path]:
+def own_folders(published: Published, data_dir: str | os.PathLike | None) -> list[Path]:
     """The user's own folders that may hold the data set, in the order in which they are looked into."""
     folders = []
     if data_dir is not None:
@@ -133,6 +134,13 @@ def _own_folders(published: Published, data_dir: str | os.PathLike | None) -> li
     if os.environ.get("TINYNET_DATA"):
         folders.append(Path(os.environ["TINYNET_DATA"]).expanduser() / published.folder)
     return folders
+
+
+def cache_folder(published: Published) -> Path:
+    """The folder of the user's cache into which the data set is downloaded."""
+    import pooch
+
+    return Path(pooch.os_cache("tinynet")) / published.folder
 
 
 def _present(folder: Path, filename: str) -> Path | None:
@@ -188,11 +196,12 @@ def _download(published: Published, filename: str, cache: Path, tries: int) -> P
 
 def _wrong_hash(published: Published, filename: str, path: Path, received: str) -> str:
     compressed, plain = published.files[filename]
-    other = next((p for p in (MNIST, FASHION_MNIST) if received in p.files[filename]), None)
+    expected = compressed if compressed == plain else f"{compressed} (gzip) or {plain} (uncompressed)"
+    other = next((p for p in (MNIST, FASHION_MNIST) if received in p.files.get(filename, ())), None)
     what = f"it is {other.title}'s file of that name" if other else "it is damaged, cut short, or another file"
     return (
         f"{path} is not {published.title}'s {filename}: {what}.\n"
-        f"Expected: SHA-256 {compressed} (gzip) or {plain} (uncompressed).\n"
+        f"Expected: SHA-256 {expected}.\n"
         f"{_manual_way(published, [filename], path.parent)}\n"
         f"Received: SHA-256 {received}"
     )
