@@ -20,13 +20,15 @@ LOSSES = {"mean_squared_error": (), "mean_absolute_error": (), "huber": (0.7,), 
           "logistic_crossentropy": (), "categorical_crossentropy": (), "softmax_crossentropy": (),
           "sparse_categorical_crossentropy": (), "sparse_softmax_crossentropy": ()}
 COUNTS = ("count_hits", "count_one_hot_hits", "count_same_side")
-ARRAYS = ("asarray", "draw_uniform", "empty", "take", "to_numpy", "zeros")  # see test_memory.py
-ELSEWHERE = (  # those of test_conv.py, test_norm.py, test_pool.py and test_resize.py, which compare them there
+ARRAYS = ("asarray", "draw_uniform", "empty", "may_share_memory", "take", "to_numpy", "zeros")  # see test_memory.py
+WORK = ("lanes", "share")  # see test_workers.py
+ELSEWHERE = (  # those of the rooms conv, norm, pool, resize and warp, whose own tests compare them
     "add_bias", "conv2d", "conv2d_backward", "depthwise_conv2d", "depthwise_conv2d_backward",
-    "sum_bias", "batch_norm", "batch_norm_backward", "layer_norm", "layer_norm_backward", "moments", "moving_average",
+    "sum_bias", "batch_norm", "batch_norm_as_scale", "batch_norm_backward", "layer_norm", "layer_norm_backward", "moments", "moving_average",
     "average_pool", "average_pool_backward", "max_pool", "max_pool_backward",
     "global_average_pool", "global_average_pool_backward", "global_max_pool", "global_max_pool_backward",
     "crop", "upsample", "upsample_backward", "upsample_bilinear", "upsample_bilinear_backward", "zero_pad",
+    "crop_each", "crop_each_backward", "flip", "warp", "warp_backward",
 )
 
 
@@ -36,7 +38,7 @@ def unwritten(shape):
 
 def test_every_kernel_is_compared_here():
     backward = [f"{name}_backward" for name in [*ELEMENTWISE, "dropout", "dense"]]
-    compared = [*ELEMENTWISE, "add", "dropout", "dense", *backward, *OPTIMIZERS, *LOSSES, *COUNTS, *ARRAYS, *ELSEWHERE]
+    compared = [*ELEMENTWISE, "add", "dropout", "dense", *backward, *OPTIMIZERS, *LOSSES, *COUNTS, *ARRAYS, *WORK, *ELSEWHERE]
     assert sorted(compared) == readable.__all__
 
 

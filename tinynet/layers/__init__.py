@@ -1,6 +1,7 @@
 """The layers, under the names and with the arguments that Keras gives them."""
 
 from tinynet.layers.activation import Activation, ReLU, Softmax
+from tinynet.layers.augmentation import RandomCrop, RandomFlip, RandomRotation
 from tinynet.layers.base import Layer
 from tinynet.layers.composite import Add, Concatenate, Residual
 from tinynet.layers.conv import Conv2D, Conv2DTranspose
@@ -45,6 +46,9 @@ __all__ = [
     "MaxPool2D",
     "MaxPooling2D",
     "Parameter",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomRotation",
     "ReLU",
     "Reshape",
     "Residual",

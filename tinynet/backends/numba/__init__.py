@@ -36,9 +36,10 @@ from tinynet.backends.numba.losses import (
     mean_absolute_error,
     mean_squared_error,
 )
-from tinynet.backends.numba.memory import asarray, draw_uniform, empty, take, to_numpy, zeros
+from tinynet.backends.numba.memory import asarray, draw_uniform, empty, may_share_memory, take, to_numpy, zeros
 from tinynet.backends.numba.norm import (
     batch_norm,
+    batch_norm_as_scale,
     batch_norm_backward,
     layer_norm,
     layer_norm_backward,
@@ -85,6 +86,8 @@ from tinynet.backends.numba.softmax import (
     sparse_categorical_crossentropy,
     sparse_softmax_crossentropy,
 )
+from tinynet.backends.numba.warp import crop_each, crop_each_backward, flip, warp, warp_backward
+from tinynet.backends.numba.workers import lanes, share
 
 name = "numba"
 
@@ -98,6 +101,7 @@ __all__ = [
     "average_pool",
     "average_pool_backward",
     "batch_norm",
+    "batch_norm_as_scale",
     "batch_norm_backward",
     "binary_crossentropy",
     "categorical_crossentropy",
@@ -109,6 +113,8 @@ __all__ = [
     "count_one_hot_hits",
     "count_same_side",
     "crop",
+    "crop_each",
+    "crop_each_backward",
     "dense",
     "dense_backward",
     "depthwise_conv2d",
@@ -119,6 +125,7 @@ __all__ = [
     "elu",
     "elu_backward",
     "empty",
+    "flip",
     "gelu",
     "gelu_backward",
     "global_average_pool",
@@ -126,6 +133,7 @@ __all__ = [
     "global_max_pool",
     "global_max_pool_backward",
     "huber",
+    "lanes",
     "layer_norm",
     "layer_norm_backward",
     "leaky_relu",
@@ -133,6 +141,7 @@ __all__ = [
     "logistic_crossentropy",
     "max_pool",
     "max_pool_backward",
+    "may_share_memory",
     "mean_absolute_error",
     "mean_squared_error",
     "moments",
@@ -144,6 +153,7 @@ __all__ = [
     "rmsprop",
     "scale",
     "sgd",
+    "share",
     "sigmoid",
     "sigmoid_backward",
     "softmax",
@@ -163,6 +173,8 @@ __all__ = [
     "upsample_backward",
     "upsample_bilinear",
     "upsample_bilinear_backward",
+    "warp",
+    "warp_backward",
     "zero_pad",
     "zeros",
 ]

@@ -56,14 +56,14 @@ def shared(kernel: Callable) -> Callable:
 
 
 def lanes(n: int, numbers: int) -> list[list[slice]]:
-    """Equals numpy.workers.lanes, but that there may be several lanes and slices."""
+    """Equals numpy.workers.lanes. Here there may be several lanes, as many as threads, and slices."""
     at_once = max(1, CACHED_NUMBERS // numbers)
     return [[slice(start, min(start + at_once, lane.stop)) for start in range(lane.start, lane.stop, at_once)] or [lane]
             for lane in parts(n, is_large(numbers=n * numbers))]
 
 
 def share(work: Callable, tasks: list) -> None:
-    """Call `work(i, tasks[i])` for every i, each on a thread of its own; this thread takes the first.
+    """Equals numpy.workers.share. Each i has a thread of its own; this thread takes the first.
 
     While another Python thread has the pool, all of it runs on this one, with the same result.
     """

@@ -35,9 +35,10 @@ from tinynet.backends.numpy.losses import (
     mean_absolute_error,
     mean_squared_error,
 )
-from tinynet.backends.numpy.memory import asarray, draw_uniform, empty, take, to_numpy, zeros
+from tinynet.backends.numpy.memory import asarray, draw_uniform, empty, may_share_memory, take, to_numpy, zeros
 from tinynet.backends.numpy.norm import (
     batch_norm,
+    batch_norm_as_scale,
     batch_norm_backward,
     layer_norm,
     layer_norm_backward,
@@ -84,6 +85,8 @@ from tinynet.backends.numpy.softmax import (
     sparse_categorical_crossentropy,
     sparse_softmax_crossentropy,
 )
+from tinynet.backends.numpy.warp import crop_each, crop_each_backward, flip, warp, warp_backward
+from tinynet.backends.numpy.workers import lanes, share
 
 name = "numpy"
 
@@ -97,6 +100,7 @@ __all__ = [
     "average_pool",
     "average_pool_backward",
     "batch_norm",
+    "batch_norm_as_scale",
     "batch_norm_backward",
     "binary_crossentropy",
     "categorical_crossentropy",
@@ -108,6 +112,8 @@ __all__ = [
     "count_one_hot_hits",
     "count_same_side",
     "crop",
+    "crop_each",
+    "crop_each_backward",
     "dense",
     "dense_backward",
     "depthwise_conv2d",
@@ -118,6 +124,7 @@ __all__ = [
     "elu",
     "elu_backward",
     "empty",
+    "flip",
     "gelu",
     "gelu_backward",
     "global_average_pool",
@@ -125,6 +132,7 @@ __all__ = [
     "global_max_pool",
     "global_max_pool_backward",
     "huber",
+    "lanes",
     "layer_norm",
     "layer_norm_backward",
     "leaky_relu",
@@ -132,6 +140,7 @@ __all__ = [
     "logistic_crossentropy",
     "max_pool",
     "max_pool_backward",
+    "may_share_memory",
     "mean_absolute_error",
     "mean_squared_error",
     "moments",
@@ -143,6 +152,7 @@ __all__ = [
     "rmsprop",
     "scale",
     "sgd",
+    "share",
     "sigmoid",
     "sigmoid_backward",
     "softmax",
@@ -162,6 +172,8 @@ __all__ = [
     "upsample_backward",
     "upsample_bilinear",
     "upsample_bilinear_backward",
+    "warp",
+    "warp_backward",
     "zero_pad",
     "zeros",
 ]

@@ -45,7 +45,7 @@ def conv2d(x, kernel, bias, y, window, buffer, scale=None, bounds=None) -> None:
     finish(y, bias, scale, bounds)
 
 
-def finish(y, bias, scale, bounds) -> None:
+def finish(y, bias, scale, bounds):
     """Do what comes after the sums of a convolution, in place; each unless it is None."""
     if scale is not None:
         y *= scale
