@@ -1,5 +1,7 @@
 """What all tests share: how many examples hypothesis tries, the backends, and a known start for each test."""
 
+import random
+
 import numpy as np
 import pytest
 import threadpoolctl
@@ -55,3 +57,44 @@ def _devices() -> int:
 def rng():
     """A generator for the test's own data."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def mutate():
+    """Return a function that does something wrong to a safetensors file, given its bytes and a random.Random."""
+    return _mutated
+
+
+def _mutated(content: bytes, generator: random.Random) -> bytes:
+    """Return a file with something wrong, or not: bits, bytes, length, or a word of the header."""
+    content, header = bytearray(content), int.from_bytes(content[:8], "little")
+    kind = generator.randrange(7)
+    if kind == 0:
+        for _ in range(generator.randrange(1, 9)):
+            content[generator.randrange(len(content))] ^= 1 << generator.randrange(8)
+    elif kind == 1:
+        for _ in range(generator.randrange(1, 5)):
+            content[8 + generator.randrange(header)] ^= 1 << generator.randrange(8)
+    elif kind == 2:
+        del content[generator.randrange(len(content)) :]
+    elif kind == 3:
+        content[generator.randrange(8)] = generator.randrange(256)
+    elif kind == 4:
+        at = generator.randrange(8, 8 + header)
+        content[at : at + generator.randrange(20)] = generator.randbytes(generator.randrange(20))
+    else:
+        content = bytearray(_edited(bytes(content), header, generator))
+    return bytes(content)
+
+
+_WORDS = ["0", "-1", "1e999", "99999999999", "4294967296", "null", "true", "[]", "{}", '\\"x\\"', "NaN", "[[[[", "2.5"]
+
+
+def _edited(content: bytes, header: int, generator: random.Random) -> bytes:
+    """Put another value in the place of one in the header, whose length follows."""
+    text = content[8 : 8 + header].decode()
+    places = [i for i, letter in enumerate(text) if letter in ":,["]
+    at = generator.choice(places) + 1
+    end = next((i for i in range(at, len(text)) if text[i] in ",]}"), len(text))
+    new = (text[:at] + generator.choice(_WORDS) + text[end:]).encode()
+    return len(new).to_bytes(8, "little") + new + content[8 + header :]

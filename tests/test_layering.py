@@ -16,29 +16,35 @@ ROOT = pathlib.Path(tinynet.__file__).parent
 
 # The rooms of one floor do not know each other.
 FLOORS = [
-    ["version", "errors", "random", "shapes", "config"],
+    ["version", "errors", "random", "shapes", "config", "hdf5", "serialization"],
     ["backends", "initializers", "plotting", "regularizers", "schedules"],
     ["activations", "data"],
-    ["layers", "losses", "datasets", "callbacks"],
-    ["metrics", "optimizers", "summary", "gradient_check"],
-    ["feed"],
-    ["trainer"],
+    ["layers", "losses", "datasets"],
+    ["keras_weights", "metrics", "optimizers", "summary", "gradient_check"],
+    ["architecture", "feed", "onnx_export"],
+    ["callbacks", "checkpoint", "trainer"],
+    ["features", "resume"],
     ["training"],
+    ["model_base"],
     ["models"],
+    ["applications"],
     ["keras", "nn"],
 ]
 # The files of a folder, its base first; each may import those before it, and the folder's own __init__ all of them.
 FOLDERS = {
+    "applications": ["imagenet", "weights", "mobilenet_v2"],
     "backends": ["numpy", "numba", "cupy"],  # the fast wings look at the readable one
-    "backends/numpy": ["memory", "dense", "conv", "depthwise", "pool", "resize", "norm", "elementwise", "softmax",
-                       "losses", "optim"],
+    "backends/numpy": ["workers", "memory", "dense", "conv", "depthwise", "pool", "resize", "warp", "norm", "elementwise",
+                       "softmax", "losses", "optim"],
     "backends/numba": ["jit", "workers", "memory", "tile", "products", "dense", "conv", "depthwise", "pool", "resize",
-                       "norm", "elementwise", "softmax", "losses", "optim"],
-    "callbacks": ["base", "control", "record", "progress"],
-    "data": ["labels", "elements", "passes", "dataset", "records"],
-    "datasets": ["download", "idx", "fonts", "mnist", "fashion_mnist", "catalog"],
-    "layers": ["parameters", "base", "chain", "activation", "dense", "dropout", "reshape", "conv", "depthwise",
-               "pooling", "normalization", "padding", "composite"],
+                       "warp", "norm", "elementwise", "softmax", "losses", "optim"],
+    "callbacks": ["base", "control", "checkpoint", "record", "progress"],
+    "data": ["labels", "elements", "files", "images", "orders", "passes", "store", "series", "dataset", "records"],
+    "datasets": ["download", "idx", "fonts", "mnist", "fashion_mnist", "archive", "flowers", "catalog"],
+    "hdf5": ["errors", "strings", "reader"],
+    "layers": ["parameters", "memory", "base", "activation", "dense", "dropout", "reshape", "conv", "depthwise",
+               "pooling", "normalization", "padding", "augmentation", "fusion", "chain", "composite"],
+    "onnx_export": ["graph", "basics", "images", "recipes", "file"],
     "plotting": ["figure", "inputs", "images", "predictions", "curves", "filters", "numbers", "windows"],
 }
 HEIGHT = {"": {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}}

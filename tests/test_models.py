@@ -299,3 +299,17 @@ class Scaled(layers.Dense):
 ])
 def test_layers_whose_logits_are_their_own_are_paired(last):
     assert Sequential([layers.Input((3, 3, 2)), last()]).activation.function == "softmax"
+
+
+def test_a_layer_by_name_or_place():
+    inner = layers.Dense(2, name="deep")
+    model = Sequential([layers.Dense(2, input_shape=(2,)), layers.Residual([Sequential([inner])])])
+    assert model.get_layer("deep") is inner and model.get_layer(index=-1) is model.layers[1]
+    assert model.get_layer(name="dense") is model.layers[0]
+    with pytest.raises(ValueError, match="Unknown layer of model 'sequential'.*mean 'dense'.*Received: 'dens'"):
+        model.get_layer("dens")
+    with pytest.raises(ValueError, match="has 2 layers. Received: index=2"):
+        model.get_layer(index=2)
+    for arguments in ({}, {"name": "dense", "index": 0}):
+        with pytest.raises(ValueError, match="a name or an index. Received"):
+            model.get_layer(**arguments)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinynet
-from tinynet import layers, models, optimizers
+from tinynet import Sequential, layers, models, optimizers
 
 STEPS = 6
 
@@ -295,3 +295,16 @@ def test_names():
 def test_bad_arguments(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_slots_are_seen_by_parameter():
+    model = Sequential([layers.Dense(2, input_shape=(3,)), layers.Dense(1)])
+    adagrad = optimizers.Adagrad(initial_accumulator_value=0.25)
+    slots = adagrad.slot_values(model)
+    assert [slot["total"].shape for slot in slots] == [(3, 2), (2,), (2, 1), (1,)]
+    assert all((slot["total"] == 0.25).all() for slot in slots)
+    slots[2]["total"][...] = 1
+    model.layers[0].trainable = False
+    assert [slot["total"].flat[0] for slot in adagrad.slot_values(model)] == [0.25, 0.25, 1, 0.25]
+    assert optimizers.SGD().slot_values(model) == [{}] * 4
+    assert optimizers.Adam().slot_values(Sequential([layers.Flatten(input_shape=(2, 2))])) == []

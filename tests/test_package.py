@@ -9,7 +9,8 @@ import pytest
 
 import tinynet
 
-HEAVY = ["numba", "matplotlib", "cupy", "tqdm", "pooch", "threadpoolctl", "PIL", "IPython"]
+HEAVY = ["numba", "matplotlib", "cupy", "tqdm", "pooch", "threadpoolctl", "PIL", "safetensors", "onnx", "h5py",
+         "IPython"]
 
 
 def run(code):
@@ -70,6 +71,7 @@ except ImportError as error:
 
 
 NAMES = ["Sequential", "layers", "losses", "optimizers", "schedules", "metrics", "callbacks", "initializers",
+         "applications", "load_keras_weights", "precompute_features",
          "activations", "data", "datasets", "plotting", "regularizers", "gradcheck", "set_seed", "set_backend",
          "use_backend", "set_floatx", "keras", "nn", "__version__"]
 
@@ -83,7 +85,7 @@ def test_the_top_of_the_package(name):
 def test_every_public_name_exists_and_is_documented():
     undocumented = []
     for name in ("", ".layers", ".losses", ".optimizers", ".schedules", ".metrics", ".callbacks", ".initializers",
-                 ".activations", ".data", ".datasets", ".plotting", ".regularizers", ".keras", ".nn"):
+                 ".applications", ".activations", ".data", ".datasets", ".plotting", ".regularizers", ".keras", ".nn"):
         module = importlib.import_module("tinynet" + name)
         assert module.__doc__, module
         for public in getattr(module, "__all__", None) or [n for n in vars(module) if not n.startswith("_")]:

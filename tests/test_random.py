@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -44,3 +46,36 @@ def test_numpys_own_generator_is_left_alone():
 def test_a_seed_is_an_integer_of_at_least_0(seed):
     with pytest.raises(ValueError, match=rf"integer of at least 0.*Received: seed={seed!r}$"):
         tinynet.set_seed(seed)
+
+
+def test_where_randomness_stands_can_be_read_and_set():
+    tinynet.set_seed(3)
+    random.spawn()
+    state = json.loads(json.dumps(random.get_state()))
+    later = [random.spawn().random() for _ in range(2)]
+    tinynet.set_seed(4)
+    random.set_state(state)
+    assert [random.spawn().random() for _ in range(2)] == later
+    with random.kept():
+        random.spawn()
+    assert random.get_state()["children"] == 3
+
+
+def test_a_generator_goes_on_from_its_state():
+    generator, other = random.spawn(), random.spawn()
+    generator.random(3)
+    random.set_generator_state(other, json.loads(json.dumps(random.generator_state(generator))))
+    assert other.random() == generator.random()
+
+
+@pytest.mark.parametrize("state", [None, {}, {"state": 1}, {"bit_generator": "PCG64"},
+                                   {"bit_generator": "PCG64", "state": {"state": "a", "inc": 1}, "has_uint32": 0,
+                                    "uinteger": 0},
+                                   {"bit_generator": "PCG64", "state": {"state": 2**200, "inc": 1}, "has_uint32": 0,
+                                    "uinteger": 0},
+                                   {"bit_generator": "PCG64", "state": {"state": 1, "inc": 1}, "has_uint32": 0,
+                                    "uinteger": 2**70},
+                                   {"bit_generator": "MT19937"}])
+def test_a_generators_state_that_is_none(state):
+    with pytest.raises(ValueError, match="no state of a PCG64 generator. Received"):
+        random.set_generator_state(random.spawn(), state)

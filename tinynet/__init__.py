@@ -18,6 +18,7 @@ from tinynet.version import __version__
 if TYPE_CHECKING:
     from tinynet import (
         activations,
+        applications,
         callbacks,
         data,
         datasets,
@@ -32,19 +33,26 @@ if TYPE_CHECKING:
         regularizers,
         schedules,
     )
+    from tinynet.architecture import register_serializable
     from tinynet.backends import set_backend, use_backend
     from tinynet.config import set_floatx
+    from tinynet.features import precompute_features
     from tinynet.gradient_check import gradcheck
-    from tinynet.models import Sequential
+    from tinynet.keras_weights import load_keras_weights
+    from tinynet.models import Sequential, load_model
     from tinynet.random import set_seed
 
 _MODULES = {
-    "activations", "callbacks", "data", "datasets", "initializers", "keras", "layers", "losses", "metrics", "nn",
-    "optimizers", "plotting", "regularizers", "schedules",
+    "activations", "applications", "callbacks", "data", "datasets", "initializers", "keras", "layers", "losses",
+    "metrics", "nn", "optimizers", "plotting", "regularizers", "schedules",
 }
 _NAMES = {
     "Sequential": "tinynet.models",
     "gradcheck": "tinynet.gradient_check",
+    "load_keras_weights": "tinynet.keras_weights",
+    "load_model": "tinynet.models",
+    "precompute_features": "tinynet.features",
+    "register_serializable": "tinynet.architecture",
     "set_backend": "tinynet.backends",
     "use_backend": "tinynet.backends",
     "set_floatx": "tinynet.config",
@@ -55,6 +63,7 @@ __all__ = [
     "Sequential",
     "__version__",
     "activations",
+    "applications",
     "callbacks",
     "data",
     "datasets",
@@ -62,11 +71,15 @@ __all__ = [
     "initializers",
     "keras",
     "layers",
+    "load_keras_weights",
+    "load_model",
     "losses",
     "metrics",
     "nn",
     "optimizers",
     "plotting",
+    "precompute_features",
+    "register_serializable",
     "regularizers",
     "schedules",
     "set_backend",

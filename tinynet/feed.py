@@ -143,15 +143,20 @@ class ArrayFeed:
         self._held: list[np.ndarray] | None = None
 
     def __iter__(self) -> Iterator[Batch]:
+        return self._pass(0)
+
+    def _pass(self, first: int) -> Iterator[Batch]:
+        """Yield the batches of one pass from number `first` on."""
+        starts = range(first * self.batch_size, len(self.x), self.batch_size)
         if self._generator is None:
-            for start in range(0, len(self.x), self.batch_size):
+            for start in starts:
                 part = slice(start, start + self.batch_size)
                 yield Batch(self.x[part], self.y[part], None if self.weight is None else self.weight[part])
             return
         order = self._generator.permutation(len(self.x))
         x, y, weight = self._buffers()
         take = self.model.ops.take
-        for start in range(0, len(order), self.batch_size):
+        for start in starts:
             rows = order[start : start + self.batch_size]
             if len(rows) < self.batch_size:
                 x, y, weight = [None if held is None else held[: len(rows)] for held in (x, y, weight)]
@@ -161,10 +166,39 @@ class ArrayFeed:
                 take(self.weight, rows, weight)
             yield Batch(x, y, weight)
 
-    def stream(self) -> Iterator[Batch]:
-        """Return one iterator for a whole fit with steps_per_epoch: at its end it begins again."""
+    def stream(self, start: int = 0) -> Iterator[Batch]:
+        """Return one iterator for a whole fit with steps_per_epoch, from batch `start` on: at its end it begins again.
+
+        Batches that are passed over cost a permutation a pass.
+        """
+        passes, first = divmod(start, self.steps)
+        if self._generator is not None:
+            for _ in range(passes):
+                self._generator.permutation(len(self.x))
         while True:
-            yield from self
+            yield from self._pass(first)
+            first = 0
+
+    def get_state(self) -> dict:
+        """Return where the shuffling is, for :meth:`set_state` of a feed of as many samples."""
+        state = None if self._generator is None else random.generator_state(self._generator)
+        return {"samples": len(self.x), "shuffle": state}
+
+    def set_state(self, state: dict) -> None:
+        """Let the next pass be the one that would have followed :meth:`get_state`.
+
+        Raises
+        ------
+        ValueError
+            If the state is of another feed.
+        """
+        there = "a Dataset" if "samples" not in state else (
+            f"{state['samples']} samples, {'not ' if state['shuffle'] is None else ''}shuffled")
+        here = f"{len(self.x)} samples, {'not ' if self._generator is None else ''}shuffled"
+        if there != here:
+            raise ValueError(f"the data must be what it was, here arrays of {here}. Received: {there}")
+        if self._generator is not None:
+            random.set_generator_state(self._generator, state["shuffle"])
 
     def _buffers(self):
         if self._held is None:
@@ -181,21 +215,44 @@ class DatasetFeed:
         self.trainer = trainer
         self.dataset = dataset
         self.class_weight = class_weight
+        self.batch_size: int | None = None  # the largest so far: a dataset does not say
         self.is_endless = dataset.is_endless
         self.steps = None if dataset.is_endless else len(dataset)
         if self.steps == 0:
             raise ValueError("The dataset is empty. Received: a Dataset of 0 elements")
 
     def __iter__(self) -> Iterator[Batch]:
-        for element in self.dataset:
+        return self._checked(self.dataset)
+
+    def _checked(self, elements: Iterable) -> Iterator[Batch]:
+        for element in elements:
             if not isinstance(element, tuple) or len(element) not in (2, 3):
                 raise ValueError("A dataset for training holds pairs (x, y), or triples (x, y, sample weights). "
                                  f"Received: an element of type {type(element).__name__}")
             yield self._batch(*element)
 
-    def stream(self) -> Iterator[Batch]:
-        """Return one iterator for a whole fit with steps_per_epoch: only the dataset knows whether it repeats."""
-        return iter(self)
+    def stream(self, start: int = 0) -> Iterator[Batch]:
+        """Return one iterator for a whole fit with steps_per_epoch, from batch `start` on.
+
+        Only the dataset knows whether it repeats.
+        """
+        return self._checked(self.dataset.iterate(start))
+
+    def get_state(self) -> dict:
+        """Return where the dataset's shuffles are, for :meth:`set_state` of a feed of the same dataset."""
+        return {"shuffles": self.dataset.get_state()}
+
+    def set_state(self, state: dict) -> None:
+        """Let the next pass be the one that would have followed :meth:`get_state`.
+
+        Raises
+        ------
+        ValueError
+            If the state is of another feed.
+        """
+        if "shuffles" not in state:
+            raise ValueError("the data must be what it was, here a Dataset. Received: arrays")
+        self.dataset.set_state(state["shuffles"])
 
     def _batch(self, x, y, sample_weight=None) -> Batch:
         trainer = self.trainer
@@ -207,6 +264,7 @@ class DatasetFeed:
         if len(x) != len(y):
             raise ValueError("x and y of a batch must hold equally many samples; if these are one sample, put "
                              f".batch(32) at the dataset's end. Received: x of shape {x.shape}, y of shape {y.shape}")
+        self.batch_size = max(self.batch_size or 0, len(x))
         x = accept(trainer.model, x)
         check_finite("x", x)
         return Batch(x, accept_labels(trainer, y, len(x)), trainer.sample_weights(y, sample_weight, self.class_weight))

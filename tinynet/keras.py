@@ -3,7 +3,19 @@
 With `import tinynet as tf` above it, a tutorial's model code finds tinynet's own objects here.
 """
 
-from tinynet import activations, callbacks, datasets, initializers, layers, losses, metrics, optimizers, regularizers
+from tinynet import (
+    activations,
+    applications,
+    callbacks,
+    datasets,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    optimizers,
+    regularizers,
+)
 from tinynet.layers import Input
 from tinynet.models import Sequential
 
@@ -11,12 +23,14 @@ __all__ = [
     "Input",
     "Sequential",
     "activations",
+    "applications",
     "callbacks",
     "datasets",
     "initializers",
     "layers",
     "losses",
     "metrics",
+    "models",
     "optimizers",
     "regularizers",
 ]

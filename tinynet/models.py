@@ -1,21 +1,21 @@
 """Sequential: layers in a row, trained by `fit` or in an open loop."""
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable
 
 import numpy as np
 
-from tinynet import feed, summary, training
-from tinynet.callbacks import History
+from tinynet import architecture, checkpoint, feed
 from tinynet.errors import explain_keywords
 from tinynet.layers import Activation, Input, Layer
 from tinynet.layers.base import splits_at_activation
-from tinynet.layers.chain import Row, all_or_none
+from tinynet.layers.chain import all_or_none
 from tinynet.layers.parameters import settle
+from tinynet.model_base import Model
 from tinynet.shapes import as_shape
-from tinynet.trainer import Trainer
 
 
-class Sequential(Row):
+class Sequential(Model):
     """Layers in a row: the output of each is the input of the next. A Sequential is a layer itself, and nests.
 
     Backpropagation can be watched in the open loop, which is what `fit` does inside::
@@ -41,13 +41,9 @@ class Sequential(Row):
         If a layer object appears twice, or the shapes do not fit.
     """
 
-    kind = "Model"
-
     @explain_keywords
     def __init__(self, layers: Iterable[Layer] | None = None, name: str | None = None):
         super().__init__(name)
-        self.stop_training = False
-        self._trainer: Trainer | None = None
         if isinstance(layers, Layer):
             raise TypeError(f"layers of a Sequential is a list, such as [Dense(10)]. Received: {layers!r}")
         for layer in layers or ():
@@ -141,10 +137,9 @@ class Sequential(Row):
         dx = self.backpropagate(dy, need_dx=need_dx)
         return None if dx is None else self.ops.to_numpy(dx)
 
-    def logits(self, x, *, training: bool = False):
-        """Return what goes into the activation that the model ends in."""
-        for layer in self._chain[:-1]:
-            x = layer.forward(x, training=training)
+    def logits(self, x, *, training: bool = False, need_dx: bool = True):
+        """Return what goes into the activation that the model ends in; see :meth:`propagate`."""
+        x = self._propagate(x, self._chain[:-1], training, need_dx)
         return self._chain[-1].logits(x, training=training)
 
     def logits_backward(self, dz, *, need_dx: bool = True):
@@ -176,131 +171,38 @@ class Sequential(Row):
         """Return x as the layers take it, building the model if it is not; see :func:`tinynet.feed.accept`."""
         return feed.accept(self, x)
 
-    # Training, as in Keras.
+    def get_config(self) -> dict:
+        """Return what the model was made with; see :mod:`tinynet.architecture`."""
+        inputs = [] if self.input_shape is None else [Input(self.input_shape)]
+        return {"layers": [*inputs, *self.layers], "name": self.name}
 
-    @explain_keywords
-    def compile(self, optimizer="rmsprop", loss=None, metrics: Sequence = ()) -> None:
-        """Say how to train: an optimizer, a loss, and the metrics to print.
 
-        A model that ends in a softmax is paired with a cross-entropy into one function of the logits (a sigmoid with
-        the binary one), which stays exact where probabilities reach 0 or 1.
+architecture.KNOWN["Sequential"] = Sequential
 
-        Parameters
-        ----------
-        optimizer : str or Optimizer
-            See :mod:`tinynet.optimizers`.
-        loss : str or Loss
-            See :mod:`tinynet.losses`.
-        metrics : sequence of str or Metric
-            See :mod:`tinynet.metrics`.
-        """
-        self._trainer = Trainer(self, optimizer, loss, metrics)
 
-    @property
-    def trainer(self) -> Trainer:
-        """What :meth:`compile` made: `trainer.optimizer`, `trainer.loss`, `trainer.metrics`."""
-        if self._trainer is None:
-            raise RuntimeError(f"Model {self.name!r} must be compiled first: model.compile(optimizer='adam', "
-                               "loss=...). Received: a model that is not compiled")
-        return self._trainer
+@explain_keywords
+def load_model(path: str | os.PathLike, compile: bool = True) -> Sequential:
+    """Return the model that :meth:`Sequential.save` wrote to a file, as it was then.
 
-    @property
-    def optimizer(self):
-        """The optimizer given to :meth:`compile`."""
-        return self.trainer.optimizer
+    It predicts what it predicted, and can be trained on: compiled as it was, its optimizer knows what it knew. (To go
+    on with a `fit` that was stopped, its order of the data too, see `resume_from` there.) Nothing in the file is
+    executed: its classes are the library's, or yours that :func:`tinynet.register_serializable` has made known.
 
-    @explain_keywords
-    def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, validation_split=0.0,
-            validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0,
-            steps_per_epoch=None, validation_steps=None) -> History:
-        """Train for a number of epochs and return the History.
+    Parameters
+    ----------
+    path : str or path
+        Of the file.
+    compile : bool
+        Whether to compile the model, if it was.
 
-        Parameters
-        ----------
-        x : array or Dataset
-            Inputs (N, *input_shape); or a Dataset of batches (x, y) or (x, y, sample weights).
-        y : array, optional
-            The truth; its shape and type depend on the loss.
-        batch_size : int, optional
-            Samples in a batch, 32 by default.
-        epochs : int
-            Number of the last epoch.
-        verbose : "auto", 0, 1 or 2
-            Silent (0), a progress bar (1), one line an epoch (2); "auto" is 1 at a terminal or notebook, else 2.
-        callbacks : list of Callback, optional
-            See :mod:`tinynet.callbacks`.
-        validation_split : float
-            Share of the arrays, from their end, that is held out for validation.
-        validation_data : tuple or Dataset, optional
-            (x, y), (x, y, sample weights) or a Dataset, evaluated after each epoch.
-        shuffle : bool
-            Whether arrays are shuffled anew for each epoch; a Dataset has its own `shuffle`.
-        class_weight : dict, optional
-            What each class counts in the loss.
-        sample_weight : array (N,), optional
-            What each sample counts in the loss.
-        initial_epoch : int
-            Epochs already done.
-        steps_per_epoch : int, optional
-            Batches in an epoch. One iterator then runs through the whole fit. An endless Dataset needs it.
-        validation_steps : int, optional
-            Batches of a validation Dataset.
+    Raises
+    ------
+    ValueError
+        If the file is damaged, of a newer format, or holds weights only; if a class is not known, with the known ones.
+    OSError
+        If it cannot be read.
+    """
+    return checkpoint.load(path, compile)
 
-        Raises
-        ------
-        ValueError
-            If data, labels or numbers do not fit; the message says which and what would. Arrays are checked for NaN
-            and infinity once, a Dataset batch by batch.
-        """
-        return training.fit(
-            self.trainer, x, y, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=callbacks,
-            validation_split=validation_split, validation_data=validation_data, shuffle=shuffle,
-            class_weight=class_weight, sample_weight=sample_weight, initial_epoch=initial_epoch,
-            steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
 
-    @explain_keywords
-    def evaluate(self, x=None, y=None, batch_size: int | None = None, verbose="auto", sample_weight=None,
-                 steps: int | None = None) -> float | list[float]:
-        """Return the loss, or the list [loss, metric, ...] where there are metrics; arguments as for :meth:`fit`.
-
-        A Dataset is read to its end, or for `steps` batches.
-        """
-        return training.evaluate(self.trainer, x, y, batch_size=batch_size, verbose=verbose,
-                                 sample_weight=sample_weight, steps=steps)
-
-    @explain_keywords
-    def predict(self, x, batch_size: int | None = None, verbose=0, steps: int | None = None) -> np.ndarray:
-        """Return the predictions (N, *output_shape), computed batch by batch, as an array of the caller's own.
-
-        Parameters
-        ----------
-        x : array (N, *input_shape) or Dataset
-            Inputs, always a batch: one image is `np.array([image])`. Of a Dataset of pairs the first is taken.
-        batch_size : int, optional
-            Samples computed at once, 32 by default.
-        verbose : 0, 1, 2 or "auto"
-            As for :meth:`fit`; silent by default.
-        steps : int, optional
-            Number of batches; an endless Dataset needs it.
-        """
-        return training.predict(self, x, batch_size=batch_size, verbose=verbose, steps=steps)
-
-    @explain_keywords
-    def train_on_batch(self, x, y, sample_weight=None, class_weight=None) -> float | list[float]:
-        """Make one update from one batch; return its loss, or [loss, metric, ...] where there are metrics."""
-        return training.train_on_batch(self.trainer, x, y, sample_weight, class_weight)
-
-    @explain_keywords
-    def test_on_batch(self, x, y, sample_weight=None) -> float | list[float]:
-        """Return the loss of one batch, or [loss, metric, ...] where there are metrics, without training."""
-        return training.test_on_batch(self.trainer, x, y, sample_weight)
-
-    def predict_on_batch(self, x) -> np.ndarray:
-        """Return the predictions for one batch."""
-        return self.forward(x)
-
-    # Looking in.
-
-    def summary(self) -> None:
-        """Print the layers, their output shapes and how many parameters they have."""
-        print(summary.table(self.name, self.layers))
+__all__ = ["Sequential", "load_model"]

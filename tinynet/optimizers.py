@@ -38,9 +38,7 @@ class Optimizer:
     slot_start = 0.0
 
     def __init__(self, learning_rate, clipnorm=None, global_clipnorm=None):
-        if not callable(learning_rate) and not (isinstance(learning_rate, numbers.Real) and learning_rate >= 0):
-            raise ValueError(f"{type(self).__name__}: learning_rate must be a number of at least 0 or a schedule. "
-                             f"Received: {learning_rate!r}")
+        check_rate(type(self).__name__, learning_rate)
         for argument, norm in (("clipnorm", clipnorm), ("global_clipnorm", global_clipnorm)):
             if norm is not None and not norm > 0:
                 raise ValueError(f"{type(self).__name__}: {argument} must be above 0. Received: {norm!r}")
@@ -75,8 +73,7 @@ class Optimizer:
             raise ValueError(f"{type(self).__name__}.step needs a built model. Received: {model!r}")
         if not parameters:
             return
-        if self._layout != _layout(parameters):
-            self._lay_out(model)
+        self._follow(model)
         if self.clipnorm or self.global_clipnorm:
             self._clip(parameters, model.ops)
         rate = self.current_rate
@@ -87,6 +84,18 @@ class Optimizer:
     def update(self, ops: ModuleType, value, grad, rate: float, *slots) -> None:
         """Apply the rule to one stretch of flat arrays."""
         raise TypeError(f"{type(self).__name__} does not define update")
+
+    def slot_values(self, model: Layer) -> list[dict]:
+        """Return what is known of each parameter's gradients: arrays of its shape by slot, to be read or set."""
+        if not model.parameters:
+            return []
+        self._follow(model)
+        return [{name: slot[parameter.offset : parameter.offset + parameter.size].reshape(parameter.shape)
+                 for name, slot in self._held.items()} for parameter in model.parameters]
+
+    def _follow(self, model: Layer) -> None:
+        if self._layout != _layout(model.parameters):
+            self._lay_out(model)
 
     def _lay_out(self, model: Layer) -> None:
         """Find the stretches as parameters lie and are trainable now, and move each parameter's slots with it."""
@@ -122,6 +131,13 @@ class Optimizer:
                     _shorten(ops, [grad], self.clipnorm)
         if self.global_clipnorm:
             _shorten(ops, [grad for _, grad, _ in self._stretches], self.global_clipnorm)
+
+
+def check_rate(owner: str, learning_rate) -> None:
+    """Raise a ValueError unless a learning rate is a number of at least 0 or a schedule."""
+    if not callable(learning_rate) and not (isinstance(learning_rate, numbers.Real) and learning_rate >= 0):
+        raise ValueError(f"{owner}: learning_rate must be a number of at least 0 or a schedule. "
+                         f"Received: {learning_rate!r}")
 
 
 def _layout(parameters) -> list:
@@ -270,7 +286,7 @@ class Adagrad(Optimizer):
     def __init__(self, learning_rate=0.001, initial_accumulator_value: float = 0.1, epsilon: float = 1e-7,
                  clipnorm=None, global_clipnorm=None):
         super().__init__(learning_rate, clipnorm, global_clipnorm)
-        self.slot_start = initial_accumulator_value
+        self.initial_accumulator_value = self.slot_start = initial_accumulator_value
         self.epsilon = epsilon
 
     def update(self, ops, value, grad, rate, total):

@@ -113,13 +113,16 @@ class WarmUp:
 
     @explain_keywords
     def __init__(self, schedule: float | Callable[[int], float], warmup_steps: int):
-        self.schedule = schedule if callable(schedule) else lambda step: schedule
+        self.schedule = schedule
         self.warmup_steps = _at_least_one(warmup_steps, "warmup_steps")
 
     def __call__(self, step: int) -> float:
         if step < self.warmup_steps:
-            return self.schedule(0) * (step + 1) / (self.warmup_steps + 1)
-        return self.schedule(step - self.warmup_steps)
+            return self._rate(0) * (step + 1) / (self.warmup_steps + 1)
+        return self._rate(step - self.warmup_steps)
+
+    def _rate(self, step):
+        return self.schedule(step) if callable(self.schedule) else self.schedule
 
 
 def _at_least_one(steps: int, argument: str) -> int:

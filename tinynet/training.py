@@ -1,5 +1,6 @@
 """The loops around the training step: fit, evaluate, predict, and one batch at a time."""
 
+import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,6 +10,7 @@ from tinynet.data import Dataset
 from tinynet.errors import as_array
 from tinynet.feed import Batch, accept, as_samples, check_batch_size, check_finite, count_steps, in_steps, make_feed
 from tinynet.layers import Layer
+from tinynet.resume import Position
 from tinynet.shapes import as_count
 from tinynet.trainer import Trainer
 
@@ -17,7 +19,7 @@ TESTED_AT_ONCE = 1000
 
 
 def fit(trainer: Trainer, x, y, *, batch_size, epochs, verbose, callbacks, validation_split, validation_data, shuffle,
-        class_weight, sample_weight, initial_epoch, steps_per_epoch, validation_steps) -> History:
+        class_weight, sample_weight, initial_epoch, steps_per_epoch, validation_steps, resume_from) -> History:
     """Train; the arguments are those of :meth:`tinynet.Sequential.fit`."""
     epochs = as_count(epochs, "epochs")
     if (isinstance(initial_epoch, bool) or not isinstance(initial_epoch, int | np.integer)
@@ -37,23 +39,41 @@ def fit(trainer: Trainer, x, y, *, batch_size, epochs, verbose, callbacks, valid
     callbacks = [callbacks] if isinstance(callbacks, Callback) else callbacks or ()
     events = CallbackList([*callbacks, history, *progress.choose(verbose)], model,
                           {"epochs": epochs, "steps": steps})
-    stream = feed.stream() if steps_per_epoch else None
     model.stop_training = False
+    position = Position(trainer, feed, validation, events, steps, bool(steps_per_epoch))
+    if resume_from is not None:
+        if initial_epoch:
+            raise ValueError("With resume_from the file says how many epochs are done; leave initial_epoch out. "
+                             f"Received: initial_epoch={initial_epoch}")
+        resume_callbacks = position.resume(resume_from)
+        initial_epoch = position.epoch
+        if verbose:
+            left = "nothing is left to do" if position.is_end(epochs) else "training goes on"
+            print(f"{os.fspath(resume_from)}: {position.epoch} of {epochs} epochs are done; {left}.", flush=True)
+    batches = position.batches()
     logs: dict[str, float] = {}
     events.call("on_train_begin", {})
-    for epoch in range(initial_epoch, epochs):
-        events.call("on_epoch_begin", epoch, {})
-        scores = _run_epoch(trainer, stream or iter(feed), steps, events)
-        if scores is None:
-            break
-        logs = scores
-        if validation is not None:
-            scores = _run_test(trainer, validation, validation_steps, events)
-            logs |= {f"val_{name}": score for name, score in scores.items()}
-        events.call("on_epoch_end", epoch, logs)
-        if model.stop_training:
-            break
-    events.call("on_train_end", logs)
+    if resume_from is not None:
+        resume_callbacks()
+    with position.known_to(trainer):
+        for epoch in range(initial_epoch, epochs):
+            if model.stop_training:
+                break
+            events.call("on_epoch_begin", epoch, {})
+            position.begin_epoch()
+            scores = _run_epoch(trainer, batches(), steps, events)
+            if scores is None:
+                position.inside = False
+                break
+            logs = scores
+            position.end_batches()
+            if validation is not None:
+                scores = _run_test(trainer, validation, validation_steps, events)
+                logs |= {f"val_{name}": score for name, score in scores.items()}
+            events.call("on_epoch_end", epoch, logs)
+            position.end_epoch(epoch)
+            events.call("on_checkpoint", epoch, logs)
+        events.call("on_train_end", logs)
     return history
 
 

@@ -38,7 +38,7 @@ def test_the_order_of_events_and_what_they_are_told(model):
     def epoch(number):
         return [("epoch_begin", number), ("train_batch_begin", 0), ("train_batch_end", 0, "loss", "accuracy"),
                 ("train_batch_begin", 1), ("train_batch_end", 1, "loss", "accuracy"),
-                ("epoch_end", number, "loss", "accuracy")]
+                ("epoch_end", number, "loss", "accuracy"), ("checkpoint", number, "loss", "accuracy")]
 
     assert recorder.events == [("train_begin",), *epoch(0), *epoch(1), ("train_end", "loss", "accuracy")]
     assert recorder.model is model
@@ -50,8 +50,8 @@ def test_a_validation_is_an_evaluation(model):
     model.fit(X, Y, batch_size=10, verbose=0, callbacks=[recorder], validation_data=(X, Y))
     scores = ("loss", "accuracy")
     every = (*scores, "val_loss", "val_accuracy")
-    assert recorder.events[-5:] == [("train_batch_end", 0, *scores), ("test_begin",), ("test_end", *scores),
-                                    ("epoch_end", 0, *every), ("train_end", *every)]
+    assert recorder.events[-6:] == [("train_batch_end", 0, *scores), ("test_begin",), ("test_end", *scores),
+                                    ("epoch_end", 0, *every), ("checkpoint", 0, *every), ("train_end", *every)]
 
 
 def test_the_end_of_training_has_the_last_epochs_numbers(model):

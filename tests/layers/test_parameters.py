@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tinynet import layers
 from tinynet.backends import get_backend
-from tinynet.layers.parameters import Parameter, draw, settle, stretches
+from tinynet.layers.parameters import Parameter, blank, draw, settle, stretches
 
 
 @pytest.fixture
@@ -106,3 +107,15 @@ def test_how_a_parameter_shows_itself():
     assert (parameter.shape, parameter.size) == ((2, 3), 6)
     parameter.frozen = True
     assert repr(parameter).endswith("trainable=False)")
+
+
+def test_blank_parameters_are_zeros_and_no_more_than_there_is_room_for():
+    with blank(3 * 4 + 4):
+        dense = layers.Dense(4)
+        dense.build((3,))
+        assert not dense.kernel.value.any()
+        with pytest.raises(ValueError, match="more weights than the file has. Received: 'kernel' of shape .*, 1 too"):
+            layers.Dense(1).build((1,))
+        with pytest.raises(ValueError, match="more weights"):
+            layers.Dense(10**15).build((10**15,))
+    layers.Dense(5).build((5,))

@@ -35,6 +35,9 @@ class Callback:
     def on_epoch_end(self, epoch: int, logs=None) -> None:
         """Called after each epoch and its validation."""
 
+    def on_checkpoint(self, epoch: int, logs=None) -> None:
+        """Called when all callbacks have done with an epoch's end: the moment to save, as nothing is half done."""
+
     def on_train_batch_begin(self, batch: int, logs=None) -> None:
         """Called before each update."""
 
@@ -46,6 +49,17 @@ class Callback:
 
     def on_test_end(self, logs=None) -> None:
         """Called after an evaluation."""
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what the next epochs depend on: numbers, texts, lists, dictionaries and arrays, which a file keeps.
+
+        Extend it together with :meth:`set_state`, and training that goes on with `fit(resume_from=...)` finds your
+        callback as it was.
+        """
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take what :meth:`get_state` returned in another process; called after `on_train_begin`."""
 
 
 EVENTS = [name for name in vars(Callback) if name.startswith("on_")]
@@ -102,6 +116,13 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
+
+    def get_state(self):
+        return {"history": {name: list(values) for name, values in self.history.items()}, "epoch": list(self.epoch)}
+
+    def set_state(self, state):
+        self.history = {str(name): list(values) for name, values in state["history"].items()}
+        self.epoch = [int(epoch) for epoch in state["epoch"]]
 
 
 class LambdaCallback(Callback):

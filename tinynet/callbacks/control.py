@@ -55,7 +55,7 @@ def _takes_rate(schedule: Callable[..., float]) -> bool:
     return True
 
 
-class _Watching(Callback):
+class Watching(Callback):
     """Base of those that watch one number of the logs for its best."""
 
     def __init__(self, monitor: str, mode: str, min_delta: float, patience: int, verbose: bool | int):
@@ -84,8 +84,14 @@ class _Watching(Callback):
         self.wait += 1
         return False
 
+    def get_state(self):
+        return {"best": self.best, "wait": self.wait}
 
-class EarlyStopping(_Watching):
+    def set_state(self, state):
+        self.best, self.wait = float(state["best"]), int(state["wait"])
+
+
+class EarlyStopping(Watching):
     """Stop when a number has not improved for `patience` epochs.
 
     Parameters
@@ -129,8 +135,15 @@ class EarlyStopping(_Watching):
         if self._best_weights is not None:
             self.model.set_weights(self._best_weights)
 
+    def get_state(self):
+        return super().get_state() | {"stopped_epoch": self.stopped_epoch, "best_weights": self._best_weights}
 
-class ReduceLROnPlateau(_Watching):
+    def set_state(self, state):
+        super().set_state(state)
+        self.stopped_epoch, self._best_weights = int(state["stopped_epoch"]), state["best_weights"]
+
+
+class ReduceLROnPlateau(Watching):
     """Multiply the learning rate by `factor` when a number has not improved for `patience` epochs.
 
     The logs' `learning_rate` is that of the epoch that ends, before any change.
@@ -176,6 +189,13 @@ class ReduceLROnPlateau(_Watching):
                 self._cooling, self.wait = self.cooldown, 0
                 if self.verbose:
                     print(f"Epoch {epoch + 1}: ReduceLROnPlateau sets the learning rate to {rate:.6g}.")
+
+    def get_state(self):
+        return super().get_state() | {"cooling": self._cooling}
+
+    def set_state(self, state):
+        super().set_state(state)
+        self._cooling = int(state["cooling"])
 
 
 class TerminateOnNaN(Callback):

@@ -44,6 +44,17 @@ class CSVLogger(Callback):
             csv.writer(file, delimiter=self.separator).writerow([row.get(column, "") for column in self._columns])
         self._mode = "a"
 
+    def get_state(self):
+        size = os.path.getsize(self.filename) if self._mode == "a" and os.path.exists(self.filename) else 0
+        return {"columns": self._columns, "size": size}
+
+    def set_state(self, state):
+        size = int(state["size"])
+        if not os.path.exists(self.filename) or os.path.getsize(self.filename) < size:
+            return  # the file of this training is not here: another begins
+        os.truncate(self.filename, size)  # rows of epochs that will be done again
+        self._columns, self._mode = state["columns"], "a" if size else "w"
+
 
 class PlotTraining(Callback):
     """Draw loss and accuracy as training goes on: live in a notebook, elsewhere into a file at the end.
@@ -98,6 +109,13 @@ class PlotTraining(Callback):
     def on_train_end(self, logs=None):
         if self.path is not None and not plotting.in_notebook():
             plotting.save(self._draw(), self.path)
+
+    def get_state(self):
+        return {"step": self._step, "training": self._training, "validation": self._validation}
+
+    def set_state(self, state):
+        self._step = int(state["step"])
+        self._training, self._validation = dict(state["training"]), dict(state["validation"])
 
     def _note(self, curves, logs, prefix) -> None:
         curves["step"].append(self._step)

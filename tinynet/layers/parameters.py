@@ -1,7 +1,9 @@
 """Parameters, and the one buffer in which all parameters of a model lie."""
 
+import contextlib
+import contextvars
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 
 import numpy as np
@@ -111,15 +113,35 @@ def stretches(parameters: Sequence[Parameter]) -> list[slice]:
     return found
 
 
+_left: contextvars.ContextVar[list[int] | None] = contextvars.ContextVar("tinynet_numbers_left", default=None)
+
+
+@contextlib.contextmanager
+def blank(numbers: int) -> Iterator[None]:
+    """Let parameters made inside begin as zeros, for a file to fill, and hold no more numbers than the file does."""
+    token = _left.set([numbers])
+    try:
+        yield
+    finally:
+        _left.reset(token)
+
+
 def draw(name: str, shape: tuple[int, ...], dtype: str, ops: ModuleType, initializer, generator,
          regularizer: Regularizer | None = None) -> Parameter:
-    """Make a parameter whose value `initializer` draws.
+    """Make a parameter whose value `initializer` draws; inside of :func:`blank` it begins as zeros.
 
     Raises
     ------
     ValueError
         If the initializer returns another shape.
     """
+    left = _left.get()
+    if left is not None:
+        left[0] -= math.prod(shape)
+        if left[0] < 0:
+            raise ValueError("The layers need more weights than the file has. "
+                             f"Received: {name!r} of shape {shape}, {-left[0]} too many")
+        return Parameter(name, ops.zeros(shape, dtype), ops.zeros(shape, dtype), regularizer=regularizer)
     value = np.array(initializer(shape, generator))  # a copy: the initializer may hold on to its own
     if value.shape != shape:
         raise ValueError(f"The initializer of {name!r} must return the shape {shape}. Received: {value.shape}")
