@@ -34,8 +34,8 @@ FLOORS = [
 FOLDERS = {
     "applications": ["imagenet", "weights", "mobilenet_v2"],
     "backends": ["numpy", "numba", "cupy"],  # the fast wings look at the readable one
-    "backends/numpy": ["workers", "memory", "dense", "conv", "depthwise", "pool", "resize", "warp", "norm", "elementwise",
-                       "softmax", "losses", "optim"],
+    "backends/numpy": ["workers", "memory", "dense", "conv", "depthwise", "pool", "resize", "warp", "norm",
+                       "elementwise", "softmax", "losses", "optim"],
     "backends/numba": ["jit", "workers", "memory", "tile", "products", "dense", "conv", "depthwise", "pool", "resize",
                        "warp", "norm", "elementwise", "softmax", "losses", "optim"],
     "callbacks": ["base", "control", "checkpoint", "record", "progress"],

@@ -164,8 +164,8 @@ def test_not_a_number_goes_through_a_relu(run):
 
 
 @settings(max_examples=25)
-@given(drawn=windows(), n=st.integers(1, 3), c=st.integers(1, 4), f=st.sampled_from([1, 5, 8, 16, 24, 40]), with_bias=st.booleans(),
-       kernel=st.sampled_from(["conv2d", "depthwise_conv2d"]), seed=st.integers(0, 999))
+@given(drawn=windows(), n=st.integers(1, 3), c=st.integers(1, 4), f=st.sampled_from([1, 5, 8, 16, 24, 40]),
+       with_bias=st.booleans(), kernel=st.sampled_from(["conv2d", "depthwise_conv2d"]), seed=st.integers(0, 999))
 def test_scale_and_bounds_in_the_same_pass(run, drawn, n, c, f, with_bias, kernel, seed):
     image, window = drawn
     depthwise = kernel == "depthwise_conv2d"
@@ -179,8 +179,8 @@ def test_scale_and_bounds_in_the_same_pass(run, drawn, n, c, f, with_bias, kerne
 
 
 @settings(max_examples=25)
-@given(drawn=windows(), n=st.integers(1, 5), c=st.sampled_from([1, 3, 8, 16, 24, 40, 56]), m=st.sampled_from([1, 1, 2]), with_bias=st.booleans(),
-       seed=st.integers(0, 999))
+@given(drawn=windows(), n=st.integers(1, 5), c=st.sampled_from([1, 3, 8, 16, 24, 40, 56]),
+       m=st.sampled_from([1, 1, 2]), with_bias=st.booleans(), seed=st.integers(0, 999))
 def test_depthwise_float32_against_the_readable_wing(compare, drawn, n, c, m, with_bias, seed):
     image, window = drawn
     shapes = (n, *image, c), (*window.size, c, m), (c * m,), (n, *window.places, c * m)

@@ -226,7 +226,8 @@ def test_a_sum_of_equal_numbers_does_not_drift(run):
     m, c = 3000, 257
     x, dy = np.ones((m, c), np.float32), np.full((m, c), 0.1, np.float32)
     dgamma, dbeta = empty(c, c, dtype=np.float32)
-    run("batch_norm_backward", x, np.zeros(c, np.float32), np.ones(c, np.float32), None, None, dy, None, dgamma, dbeta, True)
+    mean, inv_std = np.zeros(c, np.float32), np.ones(c, np.float32)
+    run("batch_norm_backward", x, mean, inv_std, None, None, dy, None, dgamma, dbeta, True)
     for found in (dgamma, dbeta):
         np.testing.assert_allclose(found, m * float(dy[0, 0]), rtol=3e-6)
 

@@ -24,7 +24,8 @@ ARRAYS = ("asarray", "draw_uniform", "empty", "may_share_memory", "take", "to_nu
 WORK = ("lanes", "share")  # see test_workers.py
 ELSEWHERE = (  # those of the rooms conv, norm, pool, resize and warp, whose own tests compare them
     "add_bias", "conv2d", "conv2d_backward", "depthwise_conv2d", "depthwise_conv2d_backward",
-    "sum_bias", "batch_norm", "batch_norm_as_scale", "batch_norm_backward", "layer_norm", "layer_norm_backward", "moments", "moving_average",
+    "sum_bias", "batch_norm", "batch_norm_as_scale", "batch_norm_backward", "layer_norm", "layer_norm_backward",
+    "moments", "moving_average",
     "average_pool", "average_pool_backward", "max_pool", "max_pool_backward",
     "global_average_pool", "global_average_pool_backward", "global_max_pool", "global_max_pool_backward",
     "crop", "upsample", "upsample_backward", "upsample_bilinear", "upsample_bilinear_backward", "zero_pad",
@@ -38,7 +39,8 @@ def unwritten(shape):
 
 def test_every_kernel_is_compared_here():
     backward = [f"{name}_backward" for name in [*ELEMENTWISE, "dropout", "dense"]]
-    compared = [*ELEMENTWISE, "add", "dropout", "dense", *backward, *OPTIMIZERS, *LOSSES, *COUNTS, *ARRAYS, *WORK, *ELSEWHERE]
+    compared = [*ELEMENTWISE, "add", "dropout", "dense", *backward, *OPTIMIZERS, *LOSSES, *COUNTS, *ARRAYS,
+                *WORK, *ELSEWHERE]
     assert sorted(compared) == readable.__all__
 
 

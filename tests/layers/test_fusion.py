@@ -83,7 +83,8 @@ class Doubling(layers.Conv2D):
 
 
 @pytest.mark.parametrize("makers", [
-    [lambda: layers.Conv2D(4, 1, activation="tanh"), Noisy], [lambda: Doubling(4, 1), lambda: layers.Activation("relu")],
+    [lambda: layers.Conv2D(4, 1, activation="tanh"), Noisy],
+    [lambda: Doubling(4, 1), lambda: layers.Activation("relu")],
     [layers.BatchNormalization, lambda: layers.Activation("tanh")],
     [layers.BatchNormalization, lambda: layers.ReLU(negative_slope=0.1)],
     [lambda: layers.Conv2D(4, 1), lambda: layers.Activation("relu")],

@@ -19,7 +19,8 @@ def network():
 
     return tinynet.Sequential([
         layers.Conv2D(4, 3, padding="same", input_shape=(6, 5, 3)), layers.Dropout(0.3), layers.Residual(block(8)),
-        layers.Activation("linear"), layers.Residual([layers.Residual(block(5)), layers.Conv2D(4, 1), layers.Dropout(0.1)]),
+        layers.Activation("linear"),
+        layers.Residual([layers.Residual(block(5)), layers.Conv2D(4, 1), layers.Dropout(0.1)]),
         layers.Concatenate([[layers.Conv2D(3, 1), layers.LayerNormalization()], layers.MaxPooling2D(3, 1, "same"), []]),
         layers.ZeroPadding2D(1), layers.AveragePooling2D(), tinynet.Sequential([layers.UpSampling2D()]),
         layers.Add([layers.Conv2D(2, 1), [layers.SeparableConv2D(2, 3, padding="same"), layers.Activation("tanh")]]),

@@ -19,6 +19,7 @@ from tinynet.plotting.filters import plot_activations, plot_filters
 from tinynet.plotting.images import plot_digits, plot_image, plot_images, plot_wrong_first
 from tinynet.plotting.numbers import plot_numbers
 from tinynet.plotting.predictions import (
+    plot_answers,
     plot_confusion_matrix,
     plot_prediction,
     plot_prediction_pairs,
@@ -31,6 +32,7 @@ __all__ = [
     "in_notebook",
     "live_curves",
     "plot_activations",
+    "plot_answers",
     "plot_confusion_matrix",
     "plot_digits",
     "plot_filters",

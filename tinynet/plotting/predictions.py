@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet.plotting.figure import add_axes, new_figure
-from tinynet.plotting.images import FONT_SIZE, LETTER, Sheet, rectangles
+from tinynet.plotting.images import FONT_SIZE, LETTER, TITLE, Sheet, rectangles
 from tinynet.plotting.inputs import as_classes, as_names, as_one_prediction, as_picture, as_pictures, as_probabilities
 
 if TYPE_CHECKING:
@@ -165,6 +165,49 @@ def plot_probabilities(
     if class_names is not None:
         for text in axes.get_xticklabels():
             text.set(rotation=45, ha="right", rotation_mode="anchor")
+    return figure
+
+
+def plot_answers(image: Any, names: Sequence[str], probabilities: Any, *, title: str = "") -> "Figure":
+    """Draw a photo whose truth nobody has said, and beside it the answers, each with a bar as long as it is probable.
+
+    Parameters
+    ----------
+    image : array
+        One image, (H, W), (H, W, 1), (H, W, 3) or flat.
+    names : sequence of str
+        The classes to show, from top to bottom: the few most probable ones, for instance.
+    probabilities : array
+        One for each of them, (n,).
+    title : str
+        Written above them.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The picture.
+    """
+    image = as_picture(image)
+    values = as_probabilities(as_one_prediction(probabilities), 1)[0]
+    names = as_names(names, len(values))
+    side, bars, margin = 340, 260, 20
+    names_width = LETTER * max(map(len, names))
+    figure = new_figure(side + names_width + bars + 4 * margin, side + 2 * margin + TITLE)
+    axes = add_axes(figure, margin, margin, side, side)
+    axes.imshow(image, cmap="binary")
+    axes.set_axis_off()
+    height = min(side, 60 * len(values))
+    axes = add_axes(figure, side + names_width + 2 * margin, margin + (side - height) / 2, bars, height)
+    axes.barh(range(len(values)), values, 0.6, color=GREY)
+    for number, value in enumerate(values):
+        axes.text(value + 0.02, number, f"{100 * value:.0f}%", va="center", fontsize=FONT_SIZE)
+    axes.set_yticks(range(len(values)), names, fontsize=FONT_SIZE)
+    axes.set_ylim(len(values) - 0.5, -0.5)
+    axes.set_xlim(0, 1.15)
+    axes.set_xticks([])
+    for border in ("top", "right", "bottom"):
+        axes.spines[border].set_visible(False)
+    figure.suptitle(title, fontsize=12)
     return figure
 
 

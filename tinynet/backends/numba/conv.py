@@ -28,7 +28,6 @@ from tinynet.backends.numba.tile import ROWS
 from tinynet.backends.numba.workers import is_large, parts, share
 from tinynet.backends.numpy.conv import as_columns
 
-
 AT_ONCE = 16_384
 """Numbers of an image that a pointwise convolution reads before it goes on to the next filters."""
 
@@ -241,8 +240,8 @@ def convolve_back(gradient, weights, dx, window, before) -> None:
                     seen = (i + before[0]) * line + (j + before[1]) * pixel + g * (pixel // G)
                     weight = ((g * KH + a) * KW + b) * F * width + start
                     into = (h * W + w) * channels + g * C + start
-                    write_row(flat_gradient, seen, steps, flat_weights, weight, weight_steps, counts, columns, C - start,
-                              sums, flat_dx, into, SW * channels, max(0, -((w - W) // SW)), start, after)
+                    write_row(flat_gradient, seen, steps, flat_weights, weight, weight_steps, counts, columns,
+                              C - start, sums, flat_dx, into, SW * channels, max(0, -((w - W) // SW)), start, after)
             start += columns
 
 

@@ -169,8 +169,8 @@ def correlate(x, dy, dkernel, window) -> None:
                 columns = columns_of_tile(C - start, x.itemsize)
                 seen, beside, into = (h * W + first_w) * C + start, i * OW * C + start, a * KW * C + start
                 if begin < end:
-                    add_products(KW, columns, flat_x, seen + begin * SW * C, steps, flat_dy, beside + begin * C, dy_steps,
-                                 flat_dkernel, into, C, (one, one, end - begin))
+                    add_products(KW, columns, flat_x, seen + begin * SW * C, steps, flat_dy, beside + begin * C,
+                                 dy_steps, flat_dkernel, into, C, (one, one, end - begin))
                 for b in range(KW):
                     low, high = entries_inside(first_w + b * window.dilation[1], SW, OW, W)
                     for j, stop in ((low, min(high, begin)), (max(low, end), high)):

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 
-
 ALIGNED = 64
 """Bytes of a line of the processor's cache: arrays begin with one, so that no vector of theirs lies in two."""
 
