@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import fit, growth, kernels, machine, memory, pipeline, report, start, train
+from benchmarks import fit, growth, kernels, machine, memory, pipeline, report, start, train, transfer
 from benchmarks.processes import WorkerError
 
 COMMANDS = {
@@ -15,6 +15,7 @@ COMMANDS = {
     "fit": fit,
     "pipeline": pipeline,
     "start": start,
+    "transfer": transfer,
 }
 
 

@@ -133,10 +133,10 @@ def _batch_norm(layer: models.BatchNorm, shape) -> Iterator[Case]:
         return [x, x.mean(axis=0), x.var(axis=0), None, beta, *_empty(rows, C), layer.epsilon]
 
     def backward():
-        x, dy = _normal(rows, rows)
+        x, dy, beta = _normal(rows, rows, C)
         inv_std = 1 / np.sqrt(x.var(axis=0) + np.float32(layer.epsilon))
         dx, dbeta = _empty(rows, C)
-        return [x, x.mean(axis=0), inv_std, None, dy, dx, None, dbeta, True]
+        return [x, x.mean(axis=0), inv_std, None, beta, dy, dx, None, dbeta, True]
 
     for kernel, arguments in (("moments", moments), ("batch_norm", forward), ("batch_norm_backward", backward)):
         yield Case(kernel, _named(rows), arguments)

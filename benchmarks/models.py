@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -18,6 +19,10 @@ class Layer:
     def weights(self, shape: Shape, generator: np.random.Generator) -> list[np.ndarray]:
         """Draw the weights for inputs of `shape`, float32, in Keras' order and layout."""
         return []
+
+    def parts(self, shape: Shape) -> Iterator[tuple["Layer", Shape]]:
+        """Yield the layers that this one is made of, with the shapes of their inputs: where not of others, itself."""
+        yield self, shape
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +79,7 @@ class Flatten(Layer):
 
 @dataclasses.dataclass(frozen=True)
 class BatchNorm(Layer):
-    """Batch normalisation of the last axis, centred and not scaled, with Keras' momentum and epsilon."""
+    """Batch normalisation of the last axis, centred and not scaled, with Keras' momentum and epsilon by default."""
 
     momentum: float = 0.99
     epsilon: float = 0.001
@@ -116,8 +121,8 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 
 
 @dataclasses.dataclass(frozen=True)
-class Model:
-    """A classifier trained on integer labels with the mean cross-entropy.
+class Network:
+    """A network that is run only forwards, as at inference: one step of it is one batch.
 
     `target` is how many times as fast as the fastest peer tinynet has to be.
     """
@@ -126,17 +131,23 @@ class Model:
     batch: int
     input_shape: Shape
     layers: tuple[Layer, ...]
-    optimizer: Optimizer
-    target: float
-
-    @property
-    def classes(self) -> int:
-        return self.layers[-1].units
+    target: float = dataclasses.field(kw_only=True)
 
     @property
     def has_images(self) -> bool:
         """Whether the inputs are images (H, W, C)."""
         return len(self.input_shape) == 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Model(Network):
+    """A classifier trained on integer labels with the mean cross-entropy: one step of it is one update."""
+
+    optimizer: Optimizer
+
+    @property
+    def classes(self) -> int:
+        return self.layers[-1].units
 
 
 def _normed(layer: Layer) -> tuple[Layer, ...]:
@@ -217,12 +228,12 @@ MODELS = {
 }
 
 
-def without_dropout(model: Model) -> Model:
+def without_dropout(model: Network) -> Network:
     """Return the model with nothing random in it, whose losses frameworks can agree on."""
     return dataclasses.replace(model, layers=tuple(layer for layer in model.layers if not isinstance(layer, Dropout)))
 
 
-def input_shapes(model: Model) -> list[Shape]:
+def input_shapes(model: Network) -> list[Shape]:
     """Return the shape of each layer's input."""
     shapes = [model.input_shape]
     for layer in model.layers[:-1]:
@@ -230,23 +241,36 @@ def input_shapes(model: Model) -> list[Shape]:
     return shapes
 
 
-def weights_of_layers(model: Model) -> list[list[np.ndarray]]:
-    """Draw each layer's initial weights (kernels Glorot uniform, biases zero); always the same ones."""
+def parts(model: Network) -> Iterator[tuple[Layer, Shape]]:
+    """Yield the layers, with those that are made of others replaced by these, and the shapes of their inputs."""
+    for layer, shape in zip(model.layers, input_shapes(model), strict=True):
+        yield from layer.parts(shape)
+
+
+def weights_of_layers(model: Network) -> list[list[np.ndarray]]:
+    """Draw the initial weights of each of the `parts` (kernels Glorot uniform, biases zero); always the same ones."""
     generator = np.random.default_rng(1)
-    shapes = input_shapes(model)
-    return [layer.weights(shape, generator) for layer, shape in zip(model.layers, shapes, strict=True)]
+    return [layer.weights(shape, generator) for layer, shape in parts(model)]
 
 
-def initial_weights(model: Model) -> list[np.ndarray]:
+def initial_weights(model: Network) -> list[np.ndarray]:
     """Return the weights of all layers in a row, as Keras' `set_weights` takes them."""
     return [array for weights in weights_of_layers(model) for array in weights]
 
 
 def examples(model: Model, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Make `count` inputs (float32 in [0, 1)) and labels (int64); always the same ones."""
-    generator = np.random.default_rng(2)
-    x = generator.random((count, *model.input_shape), dtype=np.float32)
-    return x, generator.integers(0, model.classes, count)
+    """Make `count` inputs and their labels."""
+    return inputs(model, count), labels(model, count)
+
+
+def inputs(model: Network, count: int) -> np.ndarray:
+    """Make `count` inputs, float32 in [0, 1); always the same ones."""
+    return np.random.default_rng(2).random((count, *model.input_shape), dtype=np.float32)
+
+
+def labels(model: Model, count: int) -> np.ndarray:
+    """Make `count` labels, int64; always the same ones."""
+    return np.random.default_rng(3).integers(0, model.classes, count)
 
 
 def batch(model: Model) -> tuple[np.ndarray, np.ndarray]:

@@ -111,12 +111,16 @@ class Worker:
         self.missing: str | None = hello.get("missing")
 
     def time(self, model: str, steps: int) -> float:
-        """Return the seconds of one training step, as a mean over `steps`."""
+        """Return the seconds of one step, as a mean over `steps`."""
         return self._ask({"do": "time", "model": model, "steps": steps})["seconds"]
 
     def losses(self, model: str, steps: int) -> list[float]:
         """Return the loss of each of the first `steps` steps from the initial weights."""
         return self._ask({"do": "losses", "model": model, "steps": steps})["losses"]
+
+    def outputs(self, model: str) -> list[float]:
+        """Return all numbers that a network predicts with its initial weights."""
+        return self._ask({"do": "outputs", "model": model, "steps": 1})["outputs"]
 
     def memory(self, model: str, steps: int) -> int | None:
         """Return the process' peak of resident memory after so many steps, in bytes; None where it is not measured."""

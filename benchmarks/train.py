@@ -1,14 +1,15 @@
 """Time one training step (forward, loss, backward, optimizer) of each model against the peers, in one run."""
 
 import argparse
-import itertools
 import statistics
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import numpy as np
 
 from benchmarks import report
-from benchmarks.models import MODELS, Model
+from benchmarks.models import MODELS, Model, Network
 from benchmarks.processes import Worker, WorkerError
 
 TITLE = "one training step"
@@ -48,22 +49,45 @@ def run(options: argparse.Namespace, facts: list[str]) -> str:
     """Measure, add to the facts about the run, and return the table."""
     workers, missing = start_workers(options.peers, options.peer_python, options.threads)
     try:
-        rows = []
-        for name in options.models:
-            able = {who: worker for who, worker in workers.items() if runs(who, MODELS[name])}
-            check_agreement(name, {who: worker.losses(name, AGREEMENT_STEPS) for who, worker in able.items()})
-            seconds = time_model(name, able, options.repeats, options.burst)
-            rows.append(row(MODELS[name], list(workers), seconds))
-            print(" ".join(rows[-1]), file=sys.stderr)
+        rows = time_models([MODELS[name] for name in options.models], workers, options.repeats, options.burst)
     finally:
         for worker in workers.values():
             worker.close()
     facts.append(versions(workers, missing))
-    facts.append(f"medians over {options.repeats} bursts of about {options.burst} s, the frameworks taking turns")
+    facts.append(bursts(options.repeats, options.burst))
     return report.table(header(list(workers)), rows)
 
 
-def runs(worker: str, model: Model) -> bool:
+def time_models(
+    models: Iterable[Network], workers: Mapping[str, Worker], repeats: int, burst: float
+) -> list[list[str]]:
+    """Return a table's row for each model, whose frameworks are found to agree before they are timed.
+
+    Raises
+    ------
+    WorkerError
+        If they don't agree.
+    """
+    rows = []
+    for model in models:
+        able = {who: worker for who, worker in workers.items() if runs(who, model)}
+        if isinstance(model, Model):
+            losses = {who: worker.losses(model.name, AGREEMENT_STEPS) for who, worker in able.items()}
+            check_agreement(model.name, losses)
+        else:
+            outputs = {who: worker.outputs(model.name) for who, worker in able.items()}
+            check_agreement(model.name, outputs, "outputs", "number")
+        rows.append(row(model, list(workers), time_model(model.name, able, repeats, burst)))
+        print(" ".join(rows[-1]), file=sys.stderr)
+    return rows
+
+
+def bursts(repeats: int, burst: float) -> str:
+    """Return the line that says how long was measured."""
+    return f"medians over {repeats} bursts of about {burst} s, the frameworks taking turns"
+
+
+def runs(worker: str, model: Network) -> bool:
     """Whether the model is timed with that worker: an order of images says nothing about models without images."""
     return model.has_images or worker not in FOR_IMAGES
 
@@ -102,22 +126,26 @@ def versions(workers: Mapping[str, Worker], missing: Mapping[str, str]) -> str:
     return ", ".join(said + [f"{who} is not installed ({why})" for who, why in missing.items()])
 
 
-def check_agreement(model: str, losses: Mapping[str, Sequence[float]]) -> None:
+def check_agreement(
+    model: str, found: Mapping[str, Sequence[float]], what: str = "losses", place: str = "step"
+) -> None:
     """Check that all frameworks compute the same: a faster step that does something else counts for nothing.
 
     Raises
     ------
     WorkerError
-        If the losses of two frameworks differ by more than 0.001 at any step, or one is not a number.
+        If the losses (or outputs) of two frameworks differ by more than 0.001 anywhere, or one is not a number.
     """
-    for step, values in enumerate(zip(*losses.values(), strict=True)):
-        # Each value is compared with itself too: NaN differs from everything.
-        if not all(abs(a - b) <= TOLERANCE for a, b in itertools.product(values, repeat=2)):
-            said = ", ".join(f"{who} {value:.6f}" for who, value in zip(losses, values, strict=True))
-            raise WorkerError(
-                f"{model}: the frameworks don't do the same work; expected losses within {TOLERANCE} of each other "
-                f"at step {step}. Received: {said}"
-            )
+    values = np.array(list(found.values()))
+    # NaN is not below any number, and differs so from everything.
+    apart = ~(np.ptp(values, axis=0) <= TOLERANCE)
+    if apart.any():
+        first = int(apart.argmax())
+        said = ", ".join(f"{who} {value:.6f}" for who, value in zip(found, values[:, first], strict=True))
+        raise WorkerError(
+            f"{model}: the frameworks don't do the same work; expected {what} within {TOLERANCE} of each other "
+            f"at {place} {first}. Received: {said}"
+        )
 
 
 def time_model(model: str, workers: Mapping[str, Worker], repeats: int, burst: float) -> dict[str, list[float]]:
@@ -150,7 +178,7 @@ def header(workers: Sequence[str]) -> list[str]:
     return ["model", *[f"{who} ms" for who in workers], "spread", "fastest peer / tinynet", "target", ""]
 
 
-def row(model: Model, workers: Sequence[str], seconds: Mapping[str, Sequence[float]]) -> list[str]:
+def row(model: Network, workers: Sequence[str], seconds: Mapping[str, Sequence[float]]) -> list[str]:
     """Return a table's row: each framework's median, the largest spread, the ratio, the target and the verdict.
 
     Workers that did not run this model have an empty cell.

@@ -1,9 +1,10 @@
 """What every worker does: it reads requests and answers them, one line of JSON each.
 
 `python -m benchmarks.workers.loop FRAMEWORK THREADS` first says `{"version": ...}`, or `{"missing": ...}` where the
-framework is not installed. Each request is `{"do": what, "model": name, "steps": n}`, which trains n steps from the
-initial weights and answers, for
+framework is not installed. Each request is `{"do": what, "model": name, "steps": n}`, which does n steps from the
+initial weights (a `Model` is trained, a `Network` predicts) and answers, for
 - "losses", with the loss of each step, dropout left out: no two frameworks draw the same random numbers;
+- "outputs", with all numbers that the network predicts in a row, the channels varying fastest;
 - "time", with the seconds of one step;
 - "memory", with the most memory that the process has held so far, in bytes.
 """
@@ -15,11 +16,16 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from types import ModuleType
 from typing import Protocol, TextIO
 
-from benchmarks.models import MODELS, Model, without_dropout
+import numpy as np
+
+from benchmarks.mobilenet import TRANSFER
+from benchmarks.models import MODELS, Model, Network, without_dropout
 from benchmarks.processes import peak_memory
 
+KNOWN = MODELS | TRANSFER
 # Training starts again from the initial weights after so many steps: however long a burst is, every framework does the
 # same work, and none drifts to where gradients vanish and denormal numbers slow the arithmetic.
 STRETCH = 500
@@ -27,17 +33,23 @@ WARM_UP = 30
 
 
 class Runner(Protocol):
-    """A model built in one framework; the file of each worker has one, made with `Runner(model)`."""
+    """A model built in one framework: the file of each worker has a `Runner(model)` for those that are trained.
+
+    A worker that is asked for networks that only predict has a `ForwardRunner(network)` too.
+    """
 
     def restart(self) -> None:
         """Put the initial weights back and forget the optimizer's state."""
 
-    def run(self, steps: int) -> float:
-        """Train so many steps, wait until they are done and return the last one's loss."""
+    def run(self, steps: int) -> float | np.ndarray:
+        """Do so many steps, wait until they are done and return the last one's loss, or outputs (N, H, W, C)."""
 
 
 def time_steps(runner: Runner, steps: int, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Return the seconds of one step, as a mean over `steps` of them."""
+    """Return the seconds of one step, as a mean over `steps` of them; each stretch begins with one that is not counted.
+
+    That one makes the optimizer's state, which would weigh much in a burst of few long steps.
+    """
     runner.restart()
     runner.run(min(steps, WARM_UP))
     seconds = 0.0
@@ -45,6 +57,7 @@ def time_steps(runner: Runner, steps: int, clock: Callable[[], float] = time.per
     while left:
         stretch = min(left, STRETCH)
         runner.restart()
+        runner.run(1)
         start = clock()
         runner.run(stretch)
         seconds += clock() - start
@@ -58,6 +71,12 @@ def losses(runner: Runner, steps: int) -> list[float]:
     return [runner.run(1) for _ in range(steps)]
 
 
+def outputs(runner: Runner, steps: int) -> list[float]:
+    """Return what the network predicts, after as many steps as are wanted."""
+    runner.restart()
+    return runner.run(steps).ravel().tolist()
+
+
 def memory(runner: Runner, steps: int) -> int | None:
     """Return the process' peak of resident memory after so many steps, in bytes; None where it is not measured."""
     runner.restart()
@@ -65,16 +84,21 @@ def memory(runner: Runner, steps: int) -> int | None:
     return peak_memory()
 
 
-ANSWERS = {"losses": ("losses", losses), "time": ("seconds", time_steps), "memory": ("bytes", memory)}
+ANSWERS = {
+    "losses": ("losses", losses),
+    "outputs": ("outputs", outputs),
+    "time": ("seconds", time_steps),
+    "memory": ("bytes", memory),
+}
 
 
-def answer(request: dict, runners: dict[Model, Runner], build: Callable[[Model], Runner]) -> dict:
+def answer(request: dict, runners: dict[Network, Runner], worker: ModuleType) -> dict:
     """Do what one request asks; models are built when they are first asked for."""
-    model = MODELS[request["model"]]
+    model = KNOWN[request["model"]]
     if request["do"] == "losses":
         model = without_dropout(model)
     if model not in runners:
-        runners[model] = build(model)
+        runners[model] = worker.Runner(model) if isinstance(model, Model) else worker.ForwardRunner(model)
     key, work = ANSWERS[request["do"]]
     return {key: work(runners[model], request["steps"])}
 
@@ -87,10 +111,10 @@ def serve(framework: str, threads: int, requests: TextIO, replies: TextIO) -> No
         _send(replies, {"missing": str(error)})
         return
     _send(replies, {"version": worker.prepare(threads)})
-    runners: dict[Model, Runner] = {}
+    runners: dict[Network, Runner] = {}
     for line in requests:
         try:
-            reply = answer(json.loads(line), runners, worker.Runner)
+            reply = answer(json.loads(line), runners, worker)
         except Exception:
             reply = {"error": traceback.format_exc()}
         _send(replies, reply)

@@ -1,10 +1,12 @@
-"""tinynet: `train_on_batch` on NumPy arrays."""
+"""tinynet: `train_on_batch` on NumPy arrays, and `predict` for networks that are not trained."""
 
+import numpy as np
 import threadpoolctl
 
 import tinynet
 from benchmarks import models
-from benchmarks.models import BETA_1, BETA_2, EPSILON, Model, batch, initial_weights
+from benchmarks.mobilenet import GlobalAverage, MobileNetV2
+from benchmarks.models import BETA_1, BETA_2, EPSILON, Model, Network, initial_weights, input_shapes, inputs, labels
 
 
 def prepare(threads: int) -> str:
@@ -14,14 +16,29 @@ def prepare(threads: int) -> str:
     return tinynet.__version__
 
 
-class Runner:
-    def __init__(self, model: Model):
+class ForwardRunner:
+    def __init__(self, model: Network):
         self.model = model
-        self.x, self.y = batch(model)
+        self.x = inputs(model, model.batch)
         self.network = build(model)
 
     def restart(self) -> None:
         self.network.set_weights(initial_weights(self.model))
+
+    def run(self, steps: int) -> np.ndarray:
+        network, x = self.network, self.x
+        for _ in range(steps):
+            y = network.predict(x, batch_size=len(x))
+        return y
+
+
+class Runner(ForwardRunner):
+    def __init__(self, model: Model):
+        super().__init__(model)
+        self.y = labels(model, model.batch)
+
+    def restart(self) -> None:
+        super().restart()
         compile_network(self.model, self.network)
 
     def run(self, steps: int) -> float:
@@ -31,12 +48,17 @@ class Runner:
         return float(loss)
 
 
-def build(model: Model) -> tinynet.Sequential:
-    return tinynet.Sequential([tinynet.layers.Input(shape=model.input_shape), *map(build_layer, model.layers)])
+def build(model: Network) -> tinynet.Sequential:
+    layers = [build_layer(*described) for described in zip(model.layers, input_shapes(model), strict=True)]
+    return tinynet.Sequential([tinynet.layers.Input(shape=model.input_shape), *layers])
 
 
-def build_layer(layer: models.Layer) -> tinynet.layers.Layer:
+def build_layer(layer: models.Layer, shape: models.Shape) -> tinynet.layers.Layer:
     layers = tinynet.layers
+    if isinstance(layer, MobileNetV2):
+        return tinynet.applications.MobileNetV2(input_shape=shape, include_top=False, weights=None)
+    if isinstance(layer, GlobalAverage):
+        return layers.GlobalAveragePooling2D()
     if isinstance(layer, models.Dense):
         return layers.Dense(layer.units, activation=layer.activation, use_bias=layer.use_bias)
     if isinstance(layer, models.Conv):

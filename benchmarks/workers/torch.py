@@ -1,4 +1,4 @@
-"""PyTorch, eager: `Sequential`, fused optimizers, gradients set to None, tensors made once.
+"""PyTorch, eager: fused optimizers, gradients set to None, inference mode, tensors made once.
 
 Images are (N, C, H, W), in the order in memory that PyTorch has by default; `torch_channels_last` is the other one.
 """
@@ -10,9 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from benchmarks import models
-from benchmarks.models import BETA_1, BETA_2, EPSILON, Model, batch, input_shapes, weights_of_layers
-from tinynet.shapes import window_pads
+from benchmarks.models import BETA_1, BETA_2, EPSILON, Model, Network, inputs, labels
+from benchmarks.workers import torch_networks
 
 
 def prepare(threads: int) -> str:
@@ -21,22 +20,42 @@ def prepare(threads: int) -> str:
     return torch.__version__
 
 
-class Runner:
+class ForwardRunner:
     layout = torch.contiguous_format
 
-    def __init__(self, model: Model):
+    def __init__(self, model: Network):
         self.model = model
-        x, self.y = (torch.from_numpy(array) for array in batch(model))
-        self.x = x.permute(0, 3, 1, 2).contiguous(memory_format=self.layout) if model.has_images else x
-        channels_last = self.layout == torch.channels_last
-        self.network = nn.Sequential(*_modules(model, channels_last)).to(memory_format=self.layout)
-        initial = [torch.from_numpy(array) for array in _weights(model, channels_last)]
-        self.initial = list(zip(_tensors(self.network), initial, strict=True))
+        self.turned = torch_networks.is_turned(model)
+        self.channels_last = self.layout == torch.channels_last
+        self.network = torch_networks.build(model, self.channels_last, self.turned).to(memory_format=self.layout)
+        self.network.eval()
+        x = torch.from_numpy(inputs(model, model.batch))
+        if model.has_images:
+            x = (x.flip(1, 2) if self.turned else x).permute(0, 3, 1, 2).contiguous(memory_format=self.layout)
+        self.x = x
 
     def restart(self) -> None:
+        weights = torch_networks.weights(self.model, self.channels_last, self.turned)
         with torch.no_grad():
-            for tensor, value in self.initial:
-                tensor.copy_(value)
+            for tensor, array in zip(torch_networks.tensors(self.network), weights, strict=True):
+                tensor.copy_(torch.from_numpy(array))
+
+    def run(self, steps: int) -> np.ndarray:
+        with torch.inference_mode():
+            for _ in range(steps):
+                y = self.network(self.x)
+            y = y.permute(0, 2, 3, 1)
+            return (y.flip(1, 2) if self.turned else y).numpy()
+
+
+class Runner(ForwardRunner):
+    def __init__(self, model: Model):
+        super().__init__(model)
+        self.network.train()
+        self.y = torch.from_numpy(labels(model, model.batch))
+
+    def restart(self) -> None:
+        super().restart()
         self.optimizer = _optimizer(self.model, self.network)
         self.steps = 0
 
@@ -53,74 +72,6 @@ class Runner:
             loss.backward()
             optimizer.step()
         return loss.item()
-
-
-class FlattenChannelsLast(nn.Module):
-    """Flatten (N, C, H, W) to (N, H W C), which copies nothing where the channels lie last in memory."""
-
-    def forward(self, x):
-        return x.permute(0, 2, 3, 1).flatten(1)
-
-
-def _modules(model: Model, channels_last: bool) -> list[nn.Module]:
-    modules: list[nn.Module] = []
-    for layer, shape in zip(model.layers, input_shapes(model), strict=True):
-        if isinstance(layer, models.Dense):
-            modules.append(nn.Linear(shape[-1], layer.units, bias=layer.use_bias))
-        elif isinstance(layer, models.Conv):
-            modules += _convolution(layer, shape)
-        elif isinstance(layer, models.MaxPool):
-            modules.append(nn.MaxPool2d(layer.size))
-        elif isinstance(layer, models.Flatten):
-            modules.append(FlattenChannelsLast() if channels_last else nn.Flatten())
-        elif isinstance(layer, models.BatchNorm):
-            modules.append(_batch_norm(layer, shape))
-        elif isinstance(layer, models.Dropout):
-            modules.append(nn.Dropout(layer.rate))
-        # No softmax: cross_entropy takes the logits.
-        if isinstance(layer, models.Relu) or getattr(layer, "activation", None) == "relu":
-            modules.append(nn.ReLU(inplace=True))
-    return modules
-
-
-def _convolution(layer: models.Conv, shape: models.Shape) -> list[nn.Module]:
-    """Pad by TensorFlow's rule: inside the convolution where it is the same all around, else by a layer before it."""
-    top, bottom = window_pads(shape[0], layer.size, layer.strides, "same")
-    left, right = window_pads(shape[1], layer.size, layer.strides, "same")
-    size = {"in_channels": shape[-1], "out_channels": layer.filters, "kernel_size": layer.size, "stride": layer.strides}
-    if (top, left) == (bottom, right):
-        return [nn.Conv2d(**size, padding=(top, left), bias=layer.use_bias)]
-    return [nn.ZeroPad2d((left, right, top, bottom)), nn.Conv2d(**size, bias=layer.use_bias)]
-
-
-def _batch_norm(layer: models.BatchNorm, shape: models.Shape) -> nn.Module:
-    kind = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
-    module = kind(shape[-1], eps=layer.epsilon, momentum=1 - layer.momentum)
-    module.weight = None  # not scaled
-    return module
-
-
-def _tensors(network: nn.Sequential) -> list[torch.Tensor]:
-    """Return parameters and moving statistics, layer by layer; the counters of batches are no part of the model."""
-    return [tensor for module in network for tensor in [*module.parameters(), *module.buffers()] if tensor.ndim]
-
-
-def _weights(model: Model, channels_last: bool) -> list[np.ndarray]:
-    """Return the initial weights in PyTorch's layouts."""
-    converted = []
-    image = None  # the shape that the last Flatten flattened, for the kernel behind it
-    for layer, shape, weights in zip(model.layers, input_shapes(model), weights_of_layers(model), strict=True):
-        if isinstance(layer, models.Flatten):
-            image = shape
-        elif isinstance(layer, models.Conv):
-            weights = [weights[0].transpose(3, 2, 0, 1), *weights[1:]]
-        elif isinstance(layer, models.Dense):
-            kernel = weights[0]
-            if image and not channels_last:
-                kernel = kernel.reshape(*image, layer.units).transpose(2, 0, 1, 3).reshape(-1, layer.units)
-            weights, image = [kernel.T, *weights[1:]], None
-        converted += weights
-    return converted
 
 
 def _optimizer(model: Model, network: nn.Module) -> torch.optim.Optimizer:

@@ -2,11 +2,15 @@
 
 import torch
 
-from benchmarks.workers.torch import Runner as ContiguousRunner
+from benchmarks.workers import torch as contiguous
 from benchmarks.workers.torch import prepare
 
-__all__ = ["Runner", "prepare"]
+__all__ = ["ForwardRunner", "Runner", "prepare"]
 
 
-class Runner(ContiguousRunner):
+class ForwardRunner(contiguous.ForwardRunner):
+    layout = torch.channels_last
+
+
+class Runner(contiguous.Runner):
     layout = torch.channels_last

@@ -8,7 +8,8 @@ from benchmarks.kernel_cases import Case, cases
 from benchmarks.models import MODELS, Conv, Dense, Model, Optimizer
 from tinynet.backends import numpy as readable
 
-TINY = Model("tiny", 2, (4, 4, 1), (Conv(3, 3, activation="relu"), Dense(10, "softmax")), Optimizer("sgd", 0.1), 1.0)
+LAYERS = (Conv(3, 3, activation="relu"), Dense(10, "softmax"))
+TINY = Model("tiny", 2, (4, 4, 1), LAYERS, Optimizer("sgd", 0.1), target=1.0)
 
 
 def test_every_kernel_of_the_models_has_its_shapes_once():

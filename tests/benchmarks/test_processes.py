@@ -53,13 +53,14 @@ def test_a_framework_that_is_not_installed_is_reported():
 @pytest.mark.skipif(os.name == "nt", reason="a script stands in for Python")
 def test_a_worker_reports_the_error_of_a_request(tmp_path):
     script = tmp_path / "python"
-    replies = ['{"version": "1.0"}', '{"seconds": 0.25}', '{"error": "Traceback: it broke"}']
+    replies = ['{"version": "1.0"}', '{"seconds": 0.25}', '{"outputs": [0.5, 6.0]}', '{"error": "Traceback: it broke"}']
     code = f"import sys\nfor reply in {replies!r}:\n    print(reply, flush=True)\n    sys.stdin.readline()\n"
     script.write_text(f"#!{sys.executable}\n{code}")
     script.chmod(0o755)
     worker = Worker("fake", str(script), threads=1)
     assert (worker.version, worker.missing) == ("1.0", None)
     assert worker.time("softmax_b128", 4) == 0.25
+    assert worker.outputs("mobilenet_forward_b1") == [0.5, 6.0]
     with pytest.raises(WorkerError, match="(?s)fake worker failed.*it broke"):
         worker.losses("softmax_b128", 4)
     with pytest.raises(WorkerError, match="fake worker"):
