@@ -107,6 +107,20 @@ def test_batches_whose_labels_are_too_few(front, x):
         tinynet.precompute_features(front, dataset)
 
 
+@pytest.mark.parametrize("other", [np.zeros((4, 1), int), np.full((4, 2), 0.5)])
+def test_labels_of_another_kind_in_a_later_batch(front, x, other):
+    labels = [np.zeros((4, 2), int), other]
+    dataset = Dataset.from_tensor_slices(np.arange(2)).map(lambda i: (x[:4], labels[i]))
+    with pytest.raises(ValueError, match=r"All batches must hold labels .*Received: \(4, 2\) of int64, then \(4, "):
+        tinynet.precompute_features(front, dataset)
+
+
+def test_a_layer_that_is_no_model_says_what_it_takes(x):
+    layer = Flatten(input_shape=(5,))
+    with pytest.raises(ValueError, match=r"Layer 'flatten' takes inputs of shape \(N, 5\).*Received: "):
+        tinynet.precompute_features(layer, x)
+
+
 def test_no_front(x):
     with pytest.raises(TypeError, match="the front, a layer or model, and then the data. Received: ndarray"):
         tinynet.precompute_features(x, x)

@@ -92,6 +92,10 @@ class _Rows:
         end = self.count + len(rows)
         if self._held is None:
             self._held = np.empty_like(rows)
+        if (rows.shape[1:], rows.dtype) != (self._held.shape[1:], self._held.dtype):
+            raise ValueError("All batches must hold labels of one shape and type. Received: "
+                             f"{(len(rows), *self._held.shape[1:])} of {self._held.dtype}, then {rows.shape} of "
+                             f"{rows.dtype}")
         if end > len(self._held):
             longer = np.empty((max(end, 2 * self.count), *rows.shape[1:]), self._held.dtype)
             longer[: self.count] = self._held[: self.count]

@@ -15,6 +15,7 @@ from tinynet import random
 from tinynet.data import Dataset
 from tinynet.errors import as_array, as_numbers
 from tinynet.layers import Layer
+from tinynet.layers.chain import path
 from tinynet.shapes import as_count
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def accept(model: Layer, x) -> np.ndarray:
 
 def _shape_error(model: Layer, shape: tuple[int, ...]) -> str:
     wanted = ", ".join(["N", *map(str, model.input_shape)])
-    said = f"Model {model.name!r} takes inputs of shape ({wanted}), N being the batch"
+    said = f"{model.kind} {model.name!r} takes inputs of shape ({wanted}), N being the batch"
     if model.input_shape == (1,) and len(shape) < 2:
         said += "; " + _NUMBERS
     elif shape == model.input_shape:
@@ -72,8 +73,8 @@ def _shape_error(model: Layer, shape: tuple[int, ...]) -> str:
         said += "; x[..., 0], which is x without its last axis, would fit"
     elif len(shape) == 4 and shape[1:] == model.input_shape[-1:] + model.input_shape[:-1]:
         said += "; this looks like channels first: np.moveaxis(x, 1, -1) would fit"
-    path = [f"input {model.input_shape}", *(f"{layer.name} {layer.output_shape}" for layer in model.layers)]
-    return f"{said}. Its layers: {' -> '.join(path)}. Received: {shape}"
+    way = path(model.input_shape, getattr(model, "layers", [model]))
+    return f"{said}. Its layers: {way}. Received: {shape}"
 
 
 def check_finite(what: str, values: np.ndarray) -> None:

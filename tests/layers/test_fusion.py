@@ -82,8 +82,16 @@ class Doubling(layers.Conv2D):
         return 2 * super().forward(x, training=training)
 
 
+class Guided(layers.ReLU):
+    """A ReLU whose gradient is 0 where it is negative: guided backpropagation."""
+
+    def backward(self, dy, *, need_dx=True):
+        return super().backward(np.maximum(dy, 0), need_dx=need_dx)
+
+
 @pytest.mark.parametrize("makers", [
     [lambda: layers.Conv2D(4, 1, activation="tanh"), Noisy],
+    [layers.BatchNormalization, Guided],
     [lambda: Doubling(4, 1), lambda: layers.Activation("relu")],
     [layers.BatchNormalization, lambda: layers.Activation("tanh")],
     [layers.BatchNormalization, lambda: layers.ReLU(negative_slope=0.1)],

@@ -17,9 +17,12 @@ def network():
                 layers.DepthwiseConv2D(3, padding="same"), layers.BatchNormalization(), layers.Activation("relu"),
                 layers.Conv2D(4, 1), layers.BatchNormalization()]
 
+    def around():
+        return layers.Add([[layers.Conv2D(4, 1), layers.Conv2D(4, 1)], []])
+
     return tinynet.Sequential([
         layers.Conv2D(4, 3, padding="same", input_shape=(6, 5, 3)), layers.Dropout(0.3), layers.Residual(block(8)),
-        layers.Activation("linear"),
+        around(), layers.Add([layers.Conv2D(4, 1)]), around(), layers.Activation("linear"),
         layers.Residual([layers.Residual(block(5)), layers.Conv2D(4, 1), layers.Dropout(0.1)]),
         layers.Concatenate([[layers.Conv2D(3, 1), layers.LayerNormalization()], layers.MaxPooling2D(3, 1, "same"), []]),
         layers.ZeroPadding2D(1), layers.AveragePooling2D(), tinynet.Sequential([layers.UpSampling2D()]),
@@ -96,6 +99,65 @@ def test_a_deep_row_needs_two_arrays(backend):
     assert len(held) <= 2
     assert sum(array.size for array in held) <= 2 * x.size
     assert not any(name in ("y", "z") for layer in model.layers for name, _ in layer._buffers)
+
+
+class Holding(layers.Layer):
+    """Somebody's own layer, which holds on to what it is given, for another one further on."""
+
+    def forward(self, x, *, training=False):
+        self.x = x
+        return x
+
+    def backward(self, dy, *, need_dx=True):
+        return self.ops.asarray(dy + self.other.dy, self.dtype)
+
+
+class Adding(layers.Layer):
+    def __init__(self, other):
+        super().__init__()
+        self.other = other
+        other.other = self
+
+    def forward(self, x, *, training=False):
+        return self.ops.asarray(x + self.other.x, self.dtype)
+
+    def backward(self, dy, *, need_dx=True):
+        self.dy = dy
+        return dy
+
+
+@pytest.mark.parametrize("wrap", [lambda row: row, lambda row: [layers.Residual(row)]])
+def test_what_a_layer_of_ones_own_holds_on_to_stays(backend, rng, wrap):
+    """As a shortcut by hand does it: the arrays beside it are their layers' own until these are called again."""
+    holding = Holding()
+    shortcut = [layers.Dense(4), holding, layers.Dense(4), layers.Dense(4), Adding(holding), layers.Dense(4)]
+    model = tinynet.Sequential([*wrap(shortcut), layers.Dense(2)])
+    x, dy = rng.normal(size=(3, 4)), rng.normal(size=(3, 2))
+    model.build((4,))
+    first, second, third, fourth, last = (weights for weights in model.get_weights() if weights.ndim == 2)
+    skip = first @ (second @ third + np.eye(4)) @ fourth
+    whole = (skip if wrap(shortcut) is shortcut else np.eye(4) + skip) @ last
+    np.testing.assert_allclose(model.forward(x), x @ whole, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(model.forward(x, training=True), x @ whole, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(model.backward(dy), dy @ whole.T, rtol=1e-4, atol=1e-5)
+
+
+class Counting(layers.Layer):
+    """Somebody's own layer, whose output depends on the whole batch, by way of what it keeps for itself."""
+
+    def forward(self, x, *, training=False):
+        self.count = len(x)
+        return self.ops.asarray(x / self.count, self.dtype)
+
+
+@pytest.mark.parametrize("wrap", [lambda layer: layer, lambda layer: layers.Residual(layer)])
+def test_a_layer_of_ones_own_sees_the_whole_batch_in_one_lane(backend, rng, monkeypatch, wrap):
+    for limit in ("LARGE_NUMBERS", "LARGE_PRODUCTS", "CACHED_NUMBERS"):
+        monkeypatch.setattr(workers, limit, 0)
+    counting = Counting()
+    model = tinynet.Sequential([layers.Dense(4), wrap(counting)])
+    model.predict(rng.normal(size=(7, 3)))
+    assert counting.count == 7
 
 
 class TestRelay:

@@ -44,6 +44,7 @@ class Row(Composite):
         super().__init__(name)
         self.layers: list[Layer] = []
         self._chain: list[Layer] = []
+        self._strangers: list[Layer] = []  # of the chain, those that are not the library's
         self._inside: str | None = None  # the name of what this row is a part of
 
     def take_in(self, layer: Layer, before: Sequence[Layer], owner: str) -> None:
@@ -75,10 +76,11 @@ class Row(Composite):
         parameters = [parameter for leaf in found for parameter in leaf.parameters]
         check_one_type(parameters)
         self._chain, self.parameters = fuse(found), parameters
+        self._strangers = [step for step in self._chain if not is_familiar(step)]
         if parameters:
             self.dtype = parameters[0].value.dtype  # of layers that were built before, perhaps in another floatx
         self.output_shape = self.layers[-1].output_shape if self.layers else self.input_shape
-        self._widest = max(math.prod(step.output_shape) for step in [self, *self._chain])
+        self._widest = max(math.prod(layer.output_shape) for layer in [self, *members(self.layers)])
         self.use_relay(Relay())
         return self.output_shape
 
@@ -97,6 +99,7 @@ class Row(Composite):
 
     def _propagate(self, x, steps, training: bool, need_dx: bool):
         first = len(steps) if not training else 0 if need_dx else self._frozen_front()
+        first = min([first, *(steps.index(step) for step in self._strangers if step in steps)])
         x = self._infer(x, steps[:first], kept=training)
         return self.run(x, steps[first:], training)
 
@@ -122,10 +125,16 @@ class Row(Composite):
 
     def run(self, x, steps=None, training: bool = False):
         """Return what the row, or some steps of it, make of x in this lane."""
-        with self.relay.running():
-            for step in self._chain if steps is None else steps:
+        steps = self._chain if steps is None else steps
+        with self._passing_on(steps):
+            for step in steps:
                 x = step.forward(x, training=training)
         return x
+
+    def _passing_on(self, steps):
+        """Let steps use the relay; not beside a stranger, which may hold on to an array while others run."""
+        strange = any(step in self._strangers for step in steps)
+        return contextlib.nullcontext() if strange else self.relay.running()
 
     def backpropagate(self, dy, *, need_dx: bool = True):
         """Return dx from dy in the same way; without `need_dx` end at the first layer that has something to learn."""
@@ -133,7 +142,7 @@ class Row(Composite):
 
     def _backpropagate(self, dy, end: int, need_dx: bool):
         first = 0 if need_dx else self._first_trainable()
-        with self.relay.running():
+        with self._passing_on(self._chain[first:end]):
             for i in range(end - 1, first - 1, -1):
                 dy = self._chain[i].backward(dy, need_dx=i > first or need_dx)
         for layer in self._chain[:first]:
@@ -172,6 +181,15 @@ def members(layers: Iterable[Layer]) -> Iterator[Layer]:
         yield layer
         if isinstance(layer, Composite):
             yield from members(layer.layers)
+
+
+def is_familiar(step: Layer) -> bool:
+    """Return whether a layer, and all that it is made of, is the library's.
+
+    Of any other nothing is known: it may hold on to what it was given, keep something for itself on the way, or need
+    to see the whole batch.
+    """
+    return all(isinstance(layer, Row) or type(layer).__module__.startswith("tinynet.") for layer in members([step]))
 
 
 def check_new(layer: Layer, before: Sequence[Layer], owner: str) -> None:

@@ -63,11 +63,14 @@ class _Branches(Composite):
                           f"{' and '.join(map(str, shapes))}")
 
     def add_up(self, name: str, arrays: list, reads, kept: bool = False):
-        """Return the sum of arrays, in an output of that name; a single one is the sum already."""
+        """Return the sum of arrays, in an output of that name.
+
+        A single one is copied: it may lie in its branch's relay, which the next layer's branches have too.
+        """
         first, *rest = arrays
-        if not rest:
-            return first
         total = self.output(name, first.shape, reads, kept=kept)
+        if not rest:
+            total[...] = first
         for array in rest:
             self.ops.add(first, array, total)
             first = total

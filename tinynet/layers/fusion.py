@@ -9,7 +9,7 @@ results are those of the layers one by one, up to rounding.
 import math
 from collections.abc import Sequence
 
-from tinynet.layers.activation import Activation
+from tinynet.layers.activation import Activation, ReLU
 from tinynet.layers.base import Layer
 from tinynet.layers.conv import Conv2D
 from tinynet.layers.depthwise import DepthwiseConv2D
@@ -89,7 +89,7 @@ def _only_sums(layer: Layer) -> bool:
 
 def _bounds(layer: Layer) -> tuple[float, float] | None:
     """Return between which values a plain or a clipped ReLU keeps its output, None for any other layer."""
-    if not isinstance(layer, Activation) or type(layer).forward is not Activation.forward or layer.rule is None:
+    if type(layer) not in (Activation, ReLU) or layer.rule is None:
         return None
     if layer.rule.kernel == "relu":
         return (0.0, math.inf)

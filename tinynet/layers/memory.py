@@ -34,7 +34,7 @@ class Relay:
 
     Each layer writes into the one that it does not read. So a row of layers needs the memory of its two largest arrays,
     and they stay in the processor's cache. Layers use their row's relay while the row runs, and their own buffers when
-    somebody calls them one by one.
+    somebody calls them one by one, or when a layer runs with them that is not the library's, and may hold on to arrays.
     """
 
     def __init__(self):
