@@ -18,6 +18,7 @@ from tinynet.serialization import Reader, write
 OPTIMIZERS = {
     "sgd": lambda: optimizers.SGD(0.1, momentum=0.5, nesterov=True),
     "adam": lambda: optimizers.Adam(schedules.WarmUp(schedules.CosineDecay(0.1, 10), 3), clipnorm=1.0),
+    "adam with a rate in float32": lambda: optimizers.Adam(np.float32(0.1)),
     "adamw": lambda: optimizers.AdamW(0.1),
     "rmsprop": lambda: optimizers.RMSprop(0.1),
     "adagrad": lambda: optimizers.Adagrad(0.1),
@@ -225,6 +226,10 @@ WRONG = {
     "another number type": (lambda tree, arrays: tree.update(floatx="float16"), "Received: 'float16'"),
     "more weights than there are": (
         lambda tree, arrays: tree["architecture"]["config"]["layers"][-1]["config"].update(units=10**12),
+        "need more weights than the file has"),
+    "bytes in the place of weights": (
+        lambda tree, arrays: (tree["architecture"]["config"]["layers"][-1]["config"].update(units=10**5),
+                              arrays.update(bytes=np.zeros(10**6, np.uint8))),
         "need more weights than the file has"),
     "another shape": (lambda tree, arrays: arrays.update({"dense_1/bias": np.ones(4, np.float32)}),
                       "of another shape or type: dense_1/bias"),

@@ -313,3 +313,6 @@ def test_a_layer_by_name_or_place():
     for arguments in ({}, {"name": "dense", "index": 0}):
         with pytest.raises(ValueError, match="a name or an index. Received"):
             model.get_layer(**arguments)
+    for arguments in ({"name": 0}, {"index": "0"}, {"index": 0.0}):
+        with pytest.raises(TypeError, match="a layer's name, or its place in layers as index=0. Received"):
+            model.get_layer(**arguments)

@@ -53,6 +53,8 @@ TRAININGS = {
         callbacks.LearningRateScheduler(lambda epoch, rate: 0.7 * rate)]),
     "a rate on a plateau": (adam, arrays(validation_data=VALIDATION), lambda: [
         callbacks.ReduceLROnPlateau(patience=1, min_delta=10, cooldown=2)]),
+    "a float32 rate on a plateau": (lambda: optimizers.Adam(np.float32(0.01)), arrays(validation_data=VALIDATION),
+                                    lambda: [callbacks.ReduceLROnPlateau(patience=1, min_delta=10)]),
     "early stopping": (adam, arrays(validation_data=VALIDATION), lambda: [
         callbacks.EarlyStopping("val_accuracy", patience=2, restore_best_weights=True)]),
     "a dataset": (adam, lambda: {"x": samples().shuffle(20).batch(8)}, list),
@@ -289,6 +291,31 @@ def test_another_pipeline(tmp_path):
                              (samples().cache().batch(8), "A state here has the entries before")):
         with pytest.raises(ValueError, match=message):
             make(adam()).fit(dataset, epochs=3, verbose=0, resume_from=path)
+
+
+def test_a_model_that_is_not_built_is_as_large_as_the_file_or_not_built_at_all(tmp_path):
+    def make():
+        model = Sequential([layers.Flatten(), layers.Dense(3, activation="softmax")])
+        model.compile(adam(), "sparse_categorical_crossentropy")
+        return model
+
+    path, model = tmp_path / "a.safetensors", make()
+    model.fit(samples().batch(8), epochs=1, verbose=0)
+    model.save(path)
+    again = make()
+    again.fit(samples().batch(8), epochs=1, verbose=0, resume_from=path)
+    assert all(map(np.array_equal, model.get_weights(), again.get_weights()))
+    with Reader(path) as file:
+        tree, stored = file.tree, {name: file.read(name) for name in list(file.arrays)}
+    write(path, tree | {"input_shape": [10**6, 10**6]}, stored)
+    again = make()
+    with pytest.raises(ValueError, match="need more weights than the file has"):
+        again.fit(samples().batch(8), epochs=2, verbose=0, resume_from=path)
+    assert not again.built
+    write(path, tree | {"training": None}, stored)
+    with pytest.raises(ValueError, match="not trained this model yet"):
+        again.fit(samples().batch(8), epochs=2, verbose=0, resume_from=path)
+    assert not again.built  # nor left with zeros for weights
 
 
 def test_files_that_fit_cannot_go_on_from(tmp_path):

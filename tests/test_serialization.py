@@ -4,6 +4,7 @@ import json
 import os
 import random
 import stat
+import time
 import tracemalloc
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
+from tinynet import serialization
 from tinynet.serialization import DEEPEST, TYPES, Reader, parse, replacing, write
 
 ARRAYS = {"dense/kernel": np.arange(6, dtype=np.float32).reshape(2, 3), "dense/bias": np.full(3, np.nan),
@@ -30,7 +32,6 @@ def test_what_is_written_is_read(tmp_path):
     with Reader(tmp_path / "a.safetensors") as file:
         assert file.tree == TREE
         assert file.arrays == {name: (array.dtype, array.shape) for name, array in ARRAYS.items()}
-        assert file.size == 6 + 3 + 1 + 0 + 2
         for name, array in ARRAYS.items():
             read = file.read(name)
             np.testing.assert_array_equal(read, array)
@@ -117,6 +118,21 @@ def test_the_content_is_on_the_disk_before_the_name_changes(tmp_path, monkeypatc
         temporary.write_text("new")
     assert path.read_text() == "new"
     assert events == ["file", "rename", "folder"] if os.name == "posix" else ["file", "rename"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders are opened on POSIX only")
+def test_a_folder_that_cannot_be_opened_or_synced_holds_the_file_all_the_same(tmp_path, monkeypatch):
+    opened = os.open
+
+    def refuse(path, flags, *mode):
+        if flags == os.O_RDONLY:
+            raise PermissionError(path)
+        return opened(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with replacing(tmp_path / "a.txt") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "a.txt").read_text() == "new"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX'")
@@ -206,6 +222,34 @@ def test_a_wrong_file_is_a_value_error_that_names_it(tmp_path, content):
         Reader(path)
 
 
+@pytest.mark.parametrize(("content", "what"), [(b"\x89HDF\r\n\x1a\n" + bytes(100), "an HDF5 file"),
+                                               (b"PK\x03\x04" + bytes(100), "a zip archive")])
+def test_files_of_keras_are_told_apart(tmp_path, content, what):
+    path = tmp_path / "model.h5"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"model\.h5 is of another kind.*load_keras_weights.*Received: {what}"):
+        Reader(path)
+
+
+@pytest.mark.parametrize("text", [
+    '"' + r'\"' * 30_000, "[" + r'\"' * 30_000, "{" + "".join(f'"{i}":0,' for i in range(20_000)) + '"19999":0}'])
+def test_long_texts_take_no_longer_than_they_are_long(text):
+    began = time.process_time()
+    with pytest.raises(ValueError):
+        parse(text)
+    assert time.process_time() - began < 1  # a hundredth of that; with a step for each pair of letters, three times
+
+
+def test_a_long_string_takes_little_more_memory_than_itself():
+    text = json.dumps("a" * 1_000_000)
+    tracemalloc.start()
+    try:
+        assert len(parse(text)) == 1_000_000
+        assert tracemalloc.get_traced_memory()[1] < 2_500_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_file_that_becomes_shorter_is_a_value_error(tmp_path):
     path = tmp_path / "a.safetensors"
     path.write_bytes(raw({"a": ENTRY}, bytes(8)))
@@ -261,3 +305,13 @@ def test_mutations_are_read_or_are_value_errors_within_little_memory(tmp_path, m
     finally:
         tracemalloc.stop()
     assert 300 < errors < 1000
+
+
+def test_what_could_not_be_read_again_is_not_written(tmp_path, monkeypatch):
+    path = tmp_path / "a.safetensors"
+    write(path, {"a": 1}, {"x": np.ones(3)})
+    before = path.read_bytes()
+    monkeypatch.setattr(serialization, "LONGEST_HEADER", 1000)
+    with pytest.raises(ValueError, match="may have 1000 bytes. Received: "):
+        write(path, {"a": "b" * 1000}, {})
+    assert path.read_bytes() == before

@@ -6,6 +6,7 @@ the architecture, how the model was compiled, how far `fit` came, and where all 
 """
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -61,7 +62,7 @@ def load(path: str | os.PathLike, compile: bool) -> Layer:
     with reading(path) as file:
         check_whole(file)
         floatx = config.floatx()
-        with random.kept(), blank(file.size):
+        with random.kept(), blank(count_floats(file)):
             config.set_floatx(file.tree["floatx"])
             try:
                 model = from_config(file.tree["architecture"])
@@ -211,6 +212,11 @@ def fill(model: Layer, file: Reader) -> None:
                          f"Received: {'; '.join(said)}")
     for name, parameter in wanted.items():
         parameter.value[...] = model.ops.asarray(file.read(name), parameter.value.dtype)
+
+
+def count_floats(file: Reader) -> int:
+    """Return how many numbers a file has that can be weights, or what an optimizer knows of them."""
+    return sum(math.prod(shape) for dtype, shape in file.arrays.values() if dtype.kind == "f")
 
 
 def compiled(trainer) -> dict[str, Any]:

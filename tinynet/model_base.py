@@ -212,6 +212,9 @@ class Model(Row):
         """
         if (name is None) == (index is None):
             raise ValueError(f"get_layer takes a name or an index. Received: name={name!r}, index={index!r}")
+        if not isinstance(name, str | None) or not isinstance(index, int | np.integer | None):
+            raise TypeError("get_layer takes a layer's name, or its place in layers as index=0. "
+                            f"Received: name={name!r}, index={index!r}")
         if index is not None:
             if not -len(self.layers) <= index < len(self.layers):
                 raise ValueError(f"Model {self.name!r} has {len(self.layers)} layers. Received: index={index!r}")

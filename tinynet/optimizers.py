@@ -54,7 +54,8 @@ class Optimizer:
     @property
     def current_rate(self) -> float:
         """The learning rate of the next update."""
-        return self.learning_rate(self.iterations) if callable(self.learning_rate) else self.learning_rate
+        rate = self.learning_rate(self.iterations) if callable(self.learning_rate) else self.learning_rate
+        return float(rate)  # as it comes from a file: a float32 would make float32 of all that it is multiplied with
 
     def step(self, model: Layer) -> None:
         """Change every trainable parameter of `model` by its gradient, once.

@@ -16,6 +16,8 @@ import numpy as np
 from tinynet import checkpoint, random
 from tinynet.callbacks import CallbackList
 from tinynet.feed import ArrayFeed, Batch, DatasetFeed
+from tinynet.layers.chain import all_or_none
+from tinynet.layers.parameters import blank
 from tinynet.trainer import Trainer
 from tinynet.version import __version__
 
@@ -129,10 +131,11 @@ class Position:
             If it cannot be read.
         """
         model = self._trainer.model
-        with checkpoint.reading(path) as file:
+        with checkpoint.reading(path) as file, all_or_none([model]):
             checkpoint.check_whole(file)
             if not model.built:
-                model.build(file.tree["input_shape"])
+                with blank(checkpoint.count_floats(file)):
+                    model.build(file.tree["input_shape"])
             checkpoint.check_same(model, file)
             state = checkpoint.lower(file.tree["training"], file)
             self._check(state)

@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import stat
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,13 @@ import numpy as np
 SUFFIX = ".safetensors"
 TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1",
          "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1", "BOOL": "|b1"}
-LONGEST_HEADER = 100_000_000  # bytes: the format's own limit
+LONGEST_HEADER = 16_000_000  # bytes: read, it may need ten times as many
 DEEPEST = 100  # lists and dictionaries inside each other
 _MOST_CONTAINERS = 1_000_000  # lists and dictionaries in one header
 _LONGEST_INTEGER = 1000  # digits
 _KEY = "tinynet"
-_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+_KERAS = {b"\x89HDF": "an HDF5 file", b"PK\x03\x04": "a zip archive, as files that end in .keras are"}
+_MARKS = re.compile(r'\\.|["\[{\]}]', re.DOTALL)
 
 
 def check_suffix(path: str | os.PathLike) -> None:
@@ -53,6 +55,9 @@ def write(path: str | os.PathLike, tree: dict[str, Any], arrays: Mapping[str, np
     parse(text)  # what could not be read again must not replace what can
     whole = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in arrays.items()}
     content = save(whole, {_KEY: text})
+    length = int.from_bytes(content[:8], "little")
+    if length > LONGEST_HEADER:
+        raise ValueError(f"What a file says beside its arrays may have {LONGEST_HEADER} bytes. Received: {length}")
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
@@ -79,11 +84,12 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
         raise
     if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        with contextlib.suppress(OSError):  # the file is there; not every folder may be opened, or knows fsync
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
 
 class Reader:
@@ -95,8 +101,6 @@ class Reader:
         The dictionary; None in a file that another program wrote.
     arrays : dict of str to (dtype, shape)
         What arrays there are that were not read yet.
-    size : int
-        How many numbers they hold together.
 
     Raises
     ------
@@ -140,7 +144,12 @@ class Reader:
 
     def _read_header(self) -> None:
         size = os.fstat(self._file.fileno()).st_size
-        length = int.from_bytes(self._file.read(8), "little")
+        first = self._file.read(8)
+        if first.startswith(tuple(_KERAS)):
+            raise ValueError(f"{self._path} is of another kind: what Keras has saved with save_weights('x.weights.h5') "
+                             "is read by tinynet.load_keras_weights(model, path). "
+                             f"Received: {_KERAS[first[:4]]}")
+        length = int.from_bytes(first, "little")
         if size < 8 or length > min(size - 8, LONGEST_HEADER):
             raise self._damaged("its header would be longer than itself", f"{size} bytes, {length} of header")
         try:
@@ -167,7 +176,6 @@ class Reader:
         if end != size:
             raise ValueError(f"its arrays must end where the file does, at byte {size}. Received: {end}")
         self.arrays = {name: (dtype, shape) for name, (dtype, shape, _, _) in entries.items()}
-        self.size = sum(math.prod(shape) for _, shape in self.arrays.values())
         self._starts = {name: start + begins for name, (_, _, begins, _) in entries.items()}
 
     def _damaged(self, why: str, received: str) -> ValueError:
@@ -204,11 +212,16 @@ def parse(text: str) -> Any:
         If it is none, goes deeper than `DEEPEST`, says a name twice, or holds a number that is none (NaN, Infinity).
     """
     depth = containers = 0
-    for token in _TOKENS.finditer(text):
-        start = text[token.start()]
-        if start in "[{":
+    quoted = False
+    for found in _MARKS.finditer(text):
+        mark = found[0]
+        if mark == '"':
+            quoted = not quoted
+        elif quoted:
+            continue
+        elif mark in "[{":
             depth, containers = depth + 1, containers + 1
-        elif start in "]}":
+        elif mark in "]}":
             depth -= 1
         if depth > DEEPEST or containers > _MOST_CONTAINERS:
             raise ValueError(f"its JSON must not go deeper than {DEEPEST} lists and dictionaries, and hold "
@@ -219,8 +232,7 @@ def parse(text: str) -> Any:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
         raise ValueError(f"each name of a dictionary may stand there once. Received: {twice!r} twice")
     return found
 

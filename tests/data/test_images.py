@@ -59,6 +59,26 @@ def test_a_cmyk_photo_and_one_with_a_palette():
         assert decode_image(file.getvalue()).shape == (4, 4, 3)
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_grey_of_16_bits_keeps_its_upper_8(channels):
+    grey = np.arange(0, 1 << 16, 100, dtype=np.uint16).reshape(8, -1)
+    decoded = decode_image(encoded(grey), channels=channels)
+    for channel in range(min(channels, 3)):
+        np.testing.assert_array_equal(decoded[..., channel], grey >> 8)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_a_palette_whose_colours_are_more_or_less_transparent(channels):
+    file, photo = io.BytesIO(), Image.new("P", (4, 3), 7)
+    photo.putpalette([70] * 768)
+    photo.save(file, "PNG", transparency=bytes([5] * 256))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        decoded = decode_image(file.getvalue(), channels=channels)
+    assert decoded.shape == (3, 4, channels)
+    assert (decoded[..., :3] == 70).all() and (decoded[..., 3:] == 5).all()
+
+
 def test_the_cameras_note_that_it_was_held_sideways_is_not_followed():
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -158,6 +178,12 @@ def test_shapes(shape, size, channels):
     assert out.shape == (*size, channels)
     assert out.dtype == np.uint8
     assert (out == 9).all()
+
+
+def test_any_size_from_any_other():
+    for h in range(240, 260):  # in some, what stands over is a hair less than nothing
+        for size in ((132, 181), (192, 192), (31, 54), (209, 208)):
+            assert resize_and_crop(np.zeros((h, 244, 1), np.uint8), size).shape == (*size, 1)
 
 
 def test_what_stands_over_is_cut_off_evenly():

@@ -69,3 +69,23 @@ def test_iterating_from_an_element_on_fetches_none_before_it():
 def test_a_state_that_is_none_is_a_value_error(state):
     with pytest.raises(ValueError, match="Received"):
         shuffled().set_state(state)
+
+
+def test_a_cache_that_is_filled_already_must_be_in_that_order():
+    def dataset():
+        return shuffled().cache()
+
+    tinynet.set_seed(1)
+    first = dataset()
+    expected, state = elements(first), first.get_state()
+    first.set_state(state)  # its own
+    tinynet.set_seed(1)
+    again = dataset()
+    assert elements(again) == expected
+    again.set_state(state)
+    assert elements(again) == expected
+    tinynet.set_seed(2)
+    other = dataset()
+    elements(other)
+    with pytest.raises(ValueError, match="in another order than then.*Received: a cache that is filled"):
+        other.set_state(state)

@@ -69,6 +69,18 @@ def test_fetch_each_uses_threads_only_where_it_takes_long():
     assert set(passes.fetch_each(lambda ticket: threading.get_ident(), iter(range(9)), 4)) == {threading.get_ident()}
 
 
+def test_fetch_each_takes_the_same_tickets_ahead_however_long_it_takes(monkeypatch):
+    taken = []
+    for limit in (0, 10):
+        monkeypatch.setattr(passes, "WORTH_A_THREAD", limit)
+        tickets = iter(range(20))
+        out = passes.fetch_each(lambda ticket: ticket, tickets, 3)
+        assert [next(out) for _ in range(4)] == [0, 1, 2, 3]
+        out.close()
+        taken.append(next(tickets))
+    assert taken == [7, 7]
+
+
 def test_run_ahead_with_several_threads():
     both = threading.Barrier(3)
     fetched = list(passes.run_ahead(lambda ticket: both.wait(10) and ticket or ticket, iter(range(9)), 1, threads=3))

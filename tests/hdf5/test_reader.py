@@ -100,6 +100,19 @@ def test_links(path, tmp_path, link):
     refuses(path, lambda root: root.array("group/a"), "link 'a', which is not followed. Received: /group")
 
 
+def test_links_on_the_way(path, tmp_path):
+    for place in (path, tmp_path / "other.h5"):
+        with h5py.File(place, "w") as file:
+            file["b/c/a"] = np.ones(2)
+            file["soft"] = h5py.SoftLink("/b")
+            file["external"] = h5py.ExternalLink("other.h5", "/b")
+    for name in ("soft", "external"):
+        refuses(path, lambda root, name=name: root.group(f"{name}/c"), f"a soft or external link '{name}'")
+    refuses(path, lambda root: root.group("/b"), "leads round in circles")
+    with open_hdf5(path) as root:
+        assert root.group("b/c").names() == ["a"]
+
+
 def test_groups_in_circles(path):
     with h5py.File(path, "w") as file:
         file["a/again"] = file

@@ -16,7 +16,8 @@ class ModelCheckpoint(Watching):
 
         model.fit(..., epochs=10, callbacks=[ModelCheckpoint(path)], resume_from=path if os.path.exists(path) else None)
 
-    it does the epochs that are left, and ends with the very weights of training that was never stopped.
+    it does the epochs that are left, and ends with the very weights of training that was never stopped. Of several in
+    one fit, let the one that training goes on from come last: then what the others save of an epoch is there before it.
 
     Parameters
     ----------

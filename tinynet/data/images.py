@@ -70,7 +70,7 @@ def decode(contents: bytes | bytearray | memoryview, name: str, channels: int = 
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise Image.DecompressionBombError
-            pixels = np.array(image.convert(_MODES[channels]))
+            pixels = np.array(_plain(image).convert(_MODES[channels]))
     except UnidentifiedImageError as cause:
         raise error(f"{len(contents)} bytes of something else") from cause
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as cause:
@@ -78,6 +78,15 @@ def decode(contents: bytes | bytearray | memoryview, name: str, channels: int = 
     except Exception as cause:  # Pillow raises nearly any error for a damaged file
         raise error(f"{len(contents)} bytes, damaged or cut short ({type(cause).__name__}: {cause})") from cause
     return pixels[..., np.newaxis] if channels == 1 else pixels
+
+
+def _plain(image):
+    """Return an opened image in a mode from which Pillow converts to every other without loss or complaint."""
+    from PIL import Image
+
+    if image.mode.startswith("I"):  # grey in 16 bits, of which the upper 8 are those of an 8-bit image
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    return image.convert("RGBA") if image.mode == "P" and "transparency" in image.info else image
 
 
 @explain_keywords
@@ -120,7 +129,7 @@ def resize_and_crop(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     from PIL import Image
 
     scale = min(h / height, w / width)  # old pixels to a new one
-    top, left = (h - scale * height) / 2, (w - scale * width) / 2
+    top, left = max(h - scale * height, 0) / 2, max(w - scale * width, 0) / 2  # rounding may take them below 0
     box = (left, top, min(left + scale * width, w), min(top + scale * height, h))
     # A fourth channel called X is one like the others; called A it would be multiplied into them.
     photo = Image.frombytes({1: "L", 3: "RGB", 4: "RGBX"}[channels], (w, h), image.tobytes())

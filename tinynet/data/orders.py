@@ -79,8 +79,11 @@ class Kept:
         return {"before": self._filled_at or self.now()}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`get_state` returned."""
+        """Go on from what :meth:`get_state` returned; what is kept already must be in that order."""
         random.check_state(state, {"before": list})
+        if self._filled_at not in (None, state["before"]):
+            raise ValueError("A cache of this dataset holds its elements in another order than then: go on before "
+                             "anything else reads the dataset. Received: a cache that is filled")
         set_states(self._orders, state["before"])
 
 

@@ -57,7 +57,10 @@ def fetch_all(fetch: Callable[[Any], Element], tickets: list[Any], threads: int)
 
 
 def fetch_each(fetch: Callable[[Any], Element], tickets: Iterator[Any], threads: int) -> Iterator[Element]:
-    """Yield each ticket's element in order; if fetching takes long, so many threads work ahead."""
+    """Yield each ticket's element in order; if fetching takes long, so many threads work ahead.
+
+    As many tickets are taken ahead if it does not, so that no order of shuffling hangs on the time.
+    """
     if threads > 1:
         for ticket in tickets:
             start = time.perf_counter()
@@ -66,7 +69,13 @@ def fetch_each(fetch: Callable[[Any], Element], tickets: Iterator[Any], threads:
             yield element
             if takes_long:
                 yield from run_ahead(fetch, tickets, threads, threads)
+                return
             break
+        waiting = deque(itertools.islice(tickets, threads))
+        for ticket in tickets:
+            waiting.append(ticket)
+            yield fetch(waiting.popleft())
+        tickets = waiting
     for ticket in tickets:
         yield fetch(ticket)
 

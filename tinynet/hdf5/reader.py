@@ -142,13 +142,15 @@ class Group:
 
     @_guarded
     def group(self, name: str) -> "Group":
-        """Return a group in this one."""
+        """Return a group by its path from here; most paths are one name."""
         import h5py
 
+        name, *inner = name.split("/", 1)  # else the library would follow whatever link is on the way
         found = self._step(name)
         if not isinstance(found, h5py.Group):
             raise self.refusal(f"should hold a group {name!r}")
-        return Group(self._strings, f"{self.path}/{name}", found, self._budget, self._depth + 1)
+        place = Group(self._strings, f"{self.path}/{name}", found, self._budget, self._depth + 1)
+        return place.group(*inner) if inner else place
 
     @_guarded
     def array(self, path: str) -> Array:
