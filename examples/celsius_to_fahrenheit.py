@@ -16,7 +16,7 @@ other examples do, answers with one probability for each class.
 """
 
 import numpy as np
-from common import parse, save
+from common import parse, save, save_model
 
 import tinynet as tn
 from tinynet import plotting
@@ -60,6 +60,7 @@ for factor in (2, 4):
 
 save(plotting.plot_history(history, title="mean squared error of the seven predictions"), options, "celsius_loss.png")
 save(plotting.plot_history(way, title="the way to 1.8 and 32"), options, "celsius_weight_and_bias.png")
+save_model(model, options, "celsius")
 
 # The contrast: a picture goes in, ten probabilities come out.
 images, labels = tn.datasets.font_digits(2000, seed=options.seed)
@@ -72,6 +73,7 @@ classifier.compile(loss="sparse_categorical_crossentropy", optimizer="adam")
 classifier.fit(images, labels, epochs=10, verbose=0)
 probabilities = classifier.predict(images[:1])[0]
 save(plotting.plot_prediction(images[0], labels[0], probabilities), options, "celsius_classification.png")
+save_model(classifier, options, "celsius_classification")
 print(f"""
                regression                     classification
 question       how many degrees?              which digit?

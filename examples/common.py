@@ -1,4 +1,4 @@
-"""What all examples share: their options, where their pictures go, and the data and digits of the MNIST codelab."""
+"""What all examples share: their options, where pictures and models go, and the data of the two codelabs."""
 
 import argparse
 from collections.abc import Callable
@@ -8,6 +8,7 @@ import numpy as np
 
 import tinynet as tn
 from tinynet import plotting
+from tinynet.applications.mobilenet_v2 import preprocess_input
 
 
 def parse(
@@ -25,9 +26,10 @@ def parse(
         parser.add_argument("--epochs", type=int, default=epochs, help=f"passes over the data ({epochs})")
         parser.add_argument("--batch-size", type=int, default=batch_size, help=f"samples in a step ({batch_size})")
         parser.add_argument("--data-dir", type=Path, help="folder of the data set, instead of a download")
+        parser.add_argument("--save-model", action="store_true", help="write what was trained, too")
     parser.add_argument("--seed", type=int, default=0, help="for weights, shuffling and dropout (0)")
     parser.add_argument("--backend", choices=["numba", "numpy", "cupy"], help="what computes (numba)")
-    parser.add_argument("--output-dir", type=Path, default=Path("output"), help="folder for pictures (output)")
+    parser.add_argument("--output-dir", type=Path, default=Path("output"), help="folder for what is written (output)")
     if more:
         more(parser)
     options = parser.parse_args()
@@ -40,6 +42,15 @@ def parse(
 def save(figure, options: argparse.Namespace, name: str) -> None:
     """Write a picture and say where it is."""
     print("wrote", plotting.save(figure, options.output_dir / name))
+
+
+def save_model(model: tn.Sequential, options: argparse.Namespace, name: str) -> None:
+    """Write a model to a file for `tn.load_model`, if the options ask for it, and say where it is."""
+    if options.save_model:
+        path = options.output_dir / f"{name}.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        model.save(path)
+        print("wrote", path)
 
 
 def report(accuracy: float, figure: str) -> None:
@@ -102,3 +113,75 @@ def show_inside(model: tn.Sequential, image: np.ndarray, options: argparse.Names
          f"{name}_activations.png")
     save(plotting.plot_receptive_field(model, image, title="what one unit of each layer sees"), options,
          f"{name}_windows.png")
+
+
+# The codelab "Your first Keras model, with transfer learning": photos of flowers, the same in every step.
+
+
+def add_flower_options(parser: argparse.ArgumentParser) -> None:
+    """Add what scripts about flowers have of their own."""
+    parser.add_argument("--image-size", type=int, default=192, help="side of the photos in pixels (192)")
+
+
+def add_network_options(parser: argparse.ArgumentParser) -> None:
+    """Add what scripts with a MobileNetV2 have of their own."""
+    add_flower_options(parser)
+    parser.add_argument("--weights", default="imagenet", help="of MobileNetV2: imagenet, none (drawn at random) or a "
+                        "file (imagenet)")
+    parser.add_argument("--alpha", type=float, default=1.0, help="width of MobileNetV2 (1.0)")
+
+
+def load_front(options: argparse.Namespace, **keywords) -> tn.Sequential:
+    """Return MobileNetV2 without its top, as the options want it."""
+    weights = None if options.weights == "none" else options.weights
+    return tn.applications.MobileNetV2(input_shape=(options.image_size, options.image_size, 3), alpha=options.alpha,
+                                       include_top=False, weights=weights, data_dir=options.data_dir, **keywords)
+
+
+def load_flowers(options: argparse.Namespace) -> tuple[tn.data.Dataset, tn.data.Dataset]:
+    """Return the photos as pipelines, for training and for tests: pixels (H, W, 3) from -1 to 1, one-hot labels.
+
+    They are decoded once, and kept as bytes.
+    """
+    size = options.image_size, options.image_size
+    parts = tn.datasets.flowers.as_datasets(options.data_dir, image_size=size, one_hot=True)
+    train, test = (part.cache().map(lambda photo, label: (preprocess_input(photo), label)) for part in parts)
+    return train, test
+
+
+def as_batches(examples: tn.data.Dataset, batch_size: int, shuffle: bool = False) -> tn.data.Dataset:
+    """Return batches, prepared while others train; with `shuffle` each epoch has a new order."""
+    if shuffle:
+        examples = examples.shuffle(len(examples))
+    return examples.batch(batch_size).prefetch(tn.data.AUTOTUNE)
+
+
+def show_training_flowers(train: tn.data.Dataset, options: argparse.Namespace) -> None:
+    """Draw some training photos with their labels."""
+    photos, labels = next(iter(train.shuffle(len(train), seed=options.seed).batch(15)))
+    names = tn.datasets.flowers.class_names
+    figure = plotting.plot_images(photos, labels, class_names=names, title="training photos and their labels")
+    save(figure, options, "flowers_training.png")
+
+
+def show_flower_predictions(
+    probabilities: np.ndarray, test: tn.data.Dataset, options: argparse.Namespace, name: str
+) -> None:
+    """Draw test photos with what was predicted for them, the surest of the mistakes, and what is taken for what."""
+    names = tn.datasets.flowers.class_names
+    photos, labels = next(iter(test.batch(len(test))))
+    truth = labels.argmax(axis=1)
+    wrong = probabilities.argmax(axis=1) != truth
+    some = np.random.default_rng(options.seed).permutation(len(photos))[:15]
+    surest = np.argsort(-probabilities.max(axis=1) * wrong, kind="stable")[: min(15, wrong.sum())]
+    for chosen, what, title in (
+        (some, "predictions", "predictions, and the truth in brackets (blue: right, red: wrong)"),
+        (surest, "mistakes", f"the surest of {wrong.sum()} mistakes in {len(photos)} photos"),
+    ):
+        if len(chosen):
+            figure = plotting.plot_predictions(photos[chosen], truth[chosen], probabilities[chosen],
+                                               class_names=names, title=title)
+            save(figure, options, f"{name}_{what}.png")
+    matrix = tn.metrics.confusion_matrix(truth, probabilities)
+    save(plotting.plot_confusion_matrix(matrix, class_names=names, title="what was taken for what"), options,
+         f"{name}_confusion.png")

@@ -15,7 +15,7 @@ at the beginning, sums over 1024 neurons, are large enough for that.
 """
 
 import numpy as np
-from common import parse, report, save, show_inside
+from common import parse, report, save, save_model, show_inside
 
 import tinynet as tn
 from tinynet import plotting
@@ -69,6 +69,7 @@ for step in range(options.epochs * options.steps):
     model.backward(dz, need_dx=False)            # and with each weight; how with the pixels, nobody asks
     optimizer.step(model)                        # Adam's step
 
+save_model(model, options, "deep_mnist")
 save(plotting.live_curves(steps, losses, accuracies, [], [], [], zoom=5), options, "deep_mnist_curves.png")
 show_inside(model, x_test[0], options, "deep_mnist")
 print(f"validation accuracy {accuracy_of(model.predict(x_validation, batch_size=500), y_validation):.4f}")

@@ -12,7 +12,7 @@ sees.
 """
 
 import numpy as np
-from common import parse, report, save, show_inside
+from common import parse, report, save, save_model, show_inside
 
 import tinynet as tn
 from tinynet import plotting
@@ -50,6 +50,9 @@ dense, dense_history, dense_accuracy = train("dense", [
     tn.layers.Dense(128, activation=tn.nn.relu),
     tn.layers.Dense(10, activation=tn.nn.softmax),
 ], max(1, options.epochs // 2))
+
+save_model(convnet, options, "fashion_convnet")
+save_model(dense, options, "fashion_dense")
 
 runs = {"convolutions": convnet_history, "dense layers": dense_history}
 save(plotting.plot_history(runs, title="with and without convolutions"), options, "fashion_convnet_curves.png")

@@ -9,7 +9,7 @@ neurons, more layers, pixels that are not normalised.
 """
 
 import numpy as np
-from common import parse, report, save
+from common import parse, report, save, save_model
 
 import tinynet as tn
 from tinynet import plotting
@@ -65,6 +65,7 @@ save(plotting.plot_image(images[0], title=class_names[labels[0]]), options, "fas
 save(plotting.plot_images(images[:25], labels[:25], class_names=class_names), options, "fashion_images.png")
 
 model, training_accuracy, accuracy = train(options.hidden, x, x_test, options.epochs)
+save_model(model, options, "fashion_mnist_dense")
 
 predictions = model.predict(x_test[:32])
 print("shape of the predictions:", predictions.shape)

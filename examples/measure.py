@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 EXAMPLES = Path(__file__).parent
+NEEDS_A_PHOTO = "classify_photo"
 LINE = re.compile(r"^(.+) (-?\d+\.\d+) \((?:tutorial|expected): (.+)\)$", re.MULTILINE)
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -24,7 +25,7 @@ options = parser.parse_args()
 environment = os.environ | ({"TINYNET_DATA": options.data_dir} if options.data_dir else {})
 names = options.scripts or re.findall(r"^\| `(\w+)\.py` \|", (EXAMPLES / "README.md").read_text("utf-8"), re.MULTILINE)
 print("| script | figure | tutorial | mean | lowest | highest |\n| --- | --- | --- | --- | --- | --- |")
-for name in dict.fromkeys(names):
+for name in dict.fromkeys(name for name in names if name != NEEDS_A_PHOTO):
     found: dict[tuple[str, str], list[float]] = {}
     for seed in range(options.seeds):
         with tempfile.TemporaryDirectory() as pictures:

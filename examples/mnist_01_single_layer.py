@@ -12,6 +12,7 @@ from common import (
     load_mnist,
     parse,
     report,
+    save_model,
     show_predictions,
     show_training_digits,
     training_dataset,
@@ -38,6 +39,7 @@ plot_training = tn.callbacks.PlotTraining(sample_rate=10, zoom=1, path=options.o
 model.fit(training, steps_per_epoch=len(x) // options.batch_size, epochs=options.epochs, validation_data=validation,
           validation_steps=1, callbacks=[plot_training])
 print("wrote", plot_training.path)
+save_model(model, options, "mnist_01")
 
 show_predictions(model, x_test, y_test, options, "mnist_01")
 loss, accuracy = model.evaluate(validation, steps=1, verbose=0)

@@ -14,6 +14,7 @@ from common import (
     load_mnist,
     parse,
     report,
+    save_model,
     show_predictions,
     show_training_digits,
     training_dataset,
@@ -43,6 +44,7 @@ for activation, optimizer in (("sigmoid", "sgd"), ("relu", "adam")):
     model.fit(training_dataset(x, y, options.batch_size), steps_per_epoch=len(x) // options.batch_size,
               epochs=options.epochs, validation_data=validation, validation_steps=1, callbacks=[plot_training])
     print("wrote", plot_training.path)
+    save_model(model, options, name)
     show_predictions(model, x_test, y_test, options, name)
     loss, accuracy = model.evaluate(validation, steps=1, verbose=0)
     print(f"{activation} and {optimizer}: validation loss {loss:.4f}, test accuracy {accuracy:.4f}")

@@ -21,6 +21,7 @@ from common import (
     parse,
     report,
     save,
+    save_model,
     show_predictions,
     show_training_digits,
     training_dataset,
@@ -67,6 +68,7 @@ def run(letter, units, rate, dropout):
                         epochs=options.epochs, validation_data=validation, validation_steps=1,
                         callbacks=[plot_training, tn.callbacks.LearningRateScheduler(rate, verbose=True)])
     print("wrote", path)
+    save_model(model, options, f"mnist_03_{letter}")
     loss, accuracy = model.evaluate(validation, steps=1, verbose=0)
     print(f"({letter}) validation loss {loss:.4f}, test accuracy {accuracy:.4f}")
     return model, history, accuracy

@@ -22,6 +22,7 @@ from common import (
     parse,
     report,
     save,
+    save_model,
     show_inside,
     show_predictions,
     show_training_digits,
@@ -104,6 +105,7 @@ model.fit(training_dataset(x, y, options.batch_size), steps_per_epoch=len(x) // 
           epochs=options.epochs, validation_data=validation, validation_steps=1,
           callbacks=[plot_training, tn.callbacks.LearningRateScheduler(lr_decay, verbose=True)])
 print("wrote", plot_training.path)
+save_model(model, options, f"mnist_04_{options.head}")
 
 show_predictions(model, x_test, y_test, options, "mnist_04")
 show_inside(model, x_test[0], options, "mnist_04")

@@ -24,6 +24,7 @@ from common import (
     parse,
     report,
     save,
+    save_model,
     show_inside,
     show_predictions,
     show_training_digits,
@@ -63,6 +64,7 @@ def run(name, layers, batch_size, decay):
                         epochs=options.epochs, validation_data=validation, validation_steps=1,
                         callbacks=[plot_training, tn.callbacks.LearningRateScheduler(lr_decay, verbose=True)])
     print("wrote", path)
+    save_model(model, options, f"mnist_05_{name}")
     save(plotting.plot_learning_rate(lr_decay, options.epochs), options, f"mnist_05_{name}_rate.png")
     show_predictions(model, x_test, y_test, options, f"mnist_05_{name}")
     show_inside(model, x_test[0], options, f"mnist_05_{name}")

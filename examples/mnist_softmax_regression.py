@@ -14,7 +14,7 @@ steps looks at these, and at the test images once, at the end.
 """
 
 import numpy as np
-from common import parse, report, save
+from common import parse, report, save, save_model
 
 import tinynet as tn
 from tinynet import plotting
@@ -53,6 +53,7 @@ for step in range(options.epochs * options.steps):
     if step % 100 == 0:
         print(f"step {step}, training accuracy {accuracy_of(p, labels):.2f}, loss {value:.2f}")
 
+save_model(model, options, "softmax_regression")
 print(f"validation accuracy {accuracy_of(model.forward(x_validation), y_validation):.4f}")
 
 weights = layer.kernel.value.T.reshape(10, 28, 28)

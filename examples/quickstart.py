@@ -14,7 +14,7 @@ ones, and at what each layer makes of one digit.
 """
 
 import numpy as np
-from common import parse, save
+from common import parse, save, save_model
 
 import tinynet as tn
 from tinynet import plotting
@@ -44,5 +44,6 @@ save(plotting.plot_prediction_pairs(test_images[:15], test_labels[:15], probabil
 save(plotting.plot_activations(model, x_test[0], title="what each layer makes of one digit"), options,
      "quickstart_activations.png")
 save(plotting.plot_wrong_first(test_images, test_labels, probabilities, rows=4), options, "quickstart_wrong_first.png")
+save_model(model, options, "quickstart")
 loss, accuracy = model.evaluate(x_test, test_labels, verbose=0)
 print(f"test accuracy {accuracy:.4f} (expected: at least 0.97)")

@@ -1,4 +1,4 @@
-"""Every example runs, on a few digits drawn from fonts in place of its data set, and keeps to the common form."""
+"""Every example runs, on a few digits or coloured squares in place of its data set, and keeps to the common form."""
 
 import os
 import pathlib
@@ -7,6 +7,7 @@ import runpy
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import tinynet
@@ -25,8 +26,15 @@ SCRIPTS = (
     "mnist_03_decay_dropout",
     "mnist_04_convnet",
     "mnist_05_dropout_batch_norm",
+    "flowers_dense",
+    "flowers_transfer_learning",
+    "flowers_fine_tuning",
+    "classify_photo",
+    "resume_training",
 )
-TRAINS_NOTHING = "convolution_and_pooling_by_hand"
+TRAIN_NOTHING = ("convolution_and_pooling_by_hand", "classify_photo")
+FEW_FLOWERS = ("--image-size", "32", "--batch-size", "8")
+SMALL_NETWORK = (*FEW_FLOWERS, "--weights", "none", "--alpha", "0.35")
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +42,23 @@ def digits():
     """Six thousand training images and a hundred for tests, as the loaders return them."""
     images, labels = tinynet.datasets.font_digits(6100, seed=0)
     return (images[:6000], labels[:6000]), (images[6000:], labels[6000:])
+
+
+@pytest.fixture(scope="module")
+def flowers(tmp_path_factory):
+    """A folder with ten photos of each flower: a square of its colour on noise; two of each are for tests."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("photos")
+    generator = np.random.default_rng(0)
+    colors = np.array([(250, 250, 250), (250, 220, 0), (220, 0, 60), (120, 60, 0), (200, 0, 250)])
+    for name, color in zip(tinynet.datasets.flowers.class_names, colors, strict=True):
+        (folder / "flower_photos" / name).mkdir(parents=True)
+        for number in range(10):
+            pixels = generator.integers(0, 120, (40, 48, 3))
+            pixels[8:32, 12:36] = color
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / "flower_photos" / name / f"{number}.jpg")
+    return folder
 
 
 @pytest.fixture
@@ -103,8 +128,8 @@ def test_an_example_tells_its_lesson_and_its_options(run, name, capsys):
     assert "What to see" in told
     for option in ("--seed", "--backend", "--output-dir"):
         assert option in told
-    for option in ("--epochs", "--batch-size", "--data-dir"):
-        assert (option in told) == (name != TRAINS_NOTHING)
+    for option in ("--epochs", "--batch-size", "[--save-model]"):
+        assert (option in told) == (name not in TRAIN_NOTHING)
 
 
 def test_the_quickstart_reads_97_of_100(tmp_path):
@@ -280,6 +305,116 @@ def test_step_05_ends_with_batch_normalisation(run, tmp_path):
     check_pictures(printed, tmp_path, 16)
 
 
+def test_flowers_with_dense_layers(run, tmp_path, flowers):
+    printed = run("flowers_dense", "--data-dir", str(flowers), "--epochs", "3", *FEW_FLOWERS)
+    assert "Total params: 1,561,805" in printed  # 32 * 32 * 3 * 500 + 500, and 50 and 5 more neurons
+    assert len(numbers(r"val_accuracy: (\S+)", printed)) == 3
+    final_accuracy(printed, "tutorial: learns poorly")
+    check_pictures(printed, tmp_path, 5 - ("mistakes" not in printed))
+
+
+@pytest.mark.parametrize(("options", "heads"), [
+    ([], ["gap", "flatten"]),
+    (["--head", "gap"], ["gap"]),
+    (["--augment"], ["gap", "flatten"]),
+])
+def test_flowers_and_a_frozen_network(run, tmp_path, monkeypatch, flowers, options, heads):
+    looked = []
+    precompute_features = tinynet.precompute_features
+    monkeypatch.setattr(tinynet, "precompute_features", lambda front, photos, **keywords: (
+        looked.append(len(photos)), precompute_features(front, photos, **keywords))[1])
+    printed = run("flowers_transfer_learning", "--data-dir", str(flowers), "--epochs", "2", *SMALL_NETWORK, *options)
+    assert looked == ([] if "--augment" in options else [5, 2])  # 40 and 10 photos by 8, once for all heads
+    assert len(numbers(r"val_accuracy: (\S+)", printed)) == 2 * len(heads)
+    figures = {"gap": r"global average pooling, test accuracy \d\.\d{4} \(expected: about 0.90\)",
+               "flatten": r"test accuracy \d\.\d{4} \(tutorial: about 0.75\)"}
+    for head, line in zip(reversed(heads), reversed(printed.splitlines()), strict=False):
+        assert re.fullmatch(figures[head], line)
+    written = {path.name.removesuffix(".png") for path in tmp_path.iterdir()} - {
+        f"flowers_{head}_mistakes" for head in heads}
+    assert written == {"flowers_training", "flowers_transfer_curves"} | {
+        f"flowers_{head}_{what}" for head in heads for what in ("predictions", "confusion")}
+
+
+def test_a_head_is_trained_and_the_front_stays(run, monkeypatch, tmp_path, flowers):
+    """The saved model takes photos; its front is the one that it began with, and says nothing of the seed."""
+    run("flowers_transfer_learning", "--data-dir", str(flowers), "--epochs", "1", "--head", "flatten", "--save-model",
+        *SMALL_NETWORK)
+    model = tinynet.load_model(tmp_path / "flowers_flatten.safetensors")
+    assert model.input_shape == (32, 32, 3) and model.output_shape == (5,)
+    front, head = model.layers
+    assert not front.trainable and head.trainable
+    tinynet.set_seed(0)
+    drawn = tinynet.applications.MobileNetV2((32, 32, 3), 0.35, include_top=False, weights=None)
+    for value, begun in zip(front.get_weights(), drawn.get_weights(), strict=True):
+        np.testing.assert_array_equal(value, begun)
+
+    photo = next((flowers / "flower_photos" / "roses").glob("*.jpg"))
+    printed = run("classify_photo", str(photo), "--model", str(tmp_path / "flowers_flatten.safetensors"))
+    answers = re.findall(r"^(\w+) +(\d\.\d{4})$", printed, re.MULTILINE)
+    assert sorted(name for name, _ in answers) == sorted(tinynet.datasets.flowers.class_names)
+    scores = [float(score) for _, score in answers]
+    assert scores == sorted(scores, reverse=True) and sum(scores) == pytest.approx(1, abs=1e-3)
+
+
+def test_fine_tuning_changes_the_front_but_its_statistics(run, tmp_path, flowers):
+    run("flowers_fine_tuning", "--data-dir", str(flowers), "--epochs", "1", "--head-epochs", "1", "--save-model",
+        *SMALL_NETWORK)
+    printed = run("flowers_fine_tuning", "--data-dir", str(flowers), "--epochs", "1", "--head-epochs", "2",
+                  "--save-model", *SMALL_NETWORK)
+    assert numbers(r"^frozen, test accuracy (\S+) \(expected: about 0.90\)$", printed)
+    assert re.fullmatch(r"fine-tuned, test accuracy \d\.\d{4} \(expected: more than frozen\)", printed.splitlines()[-1])
+    model = tinynet.load_model(tmp_path / "flowers_fine_tuning.safetensors")
+    tinynet.set_seed(0)
+    drawn = tinynet.applications.MobileNetV2((32, 32, 3), 0.35, include_top=False, weights=None)
+    front = model.layers[2]  # behind two layers of augmentation
+    for layer, begun in [(front.get_layer(name), drawn.get_layer(name)) for name in ("Conv1", "block_2_depthwise")]:
+        assert not np.array_equal(layer.get_weights()[0], begun.get_weights()[0])
+    for name in ("bn_Conv1", "block_2_depthwise_BN"):
+        for value, begun in zip(front.get_layer(name).get_weights(), drawn.get_layer(name).get_weights(), strict=True):
+            np.testing.assert_array_equal(value, begun)
+
+
+def test_a_photo_is_one_of_a_thousand_things(run, monkeypatch, tmp_path, flowers):
+    small = tinynet.applications.MobileNetV2((32, 32, 3), 0.35, weights=None)
+    asked = []
+    monkeypatch.setattr(tinynet.applications, "MobileNetV2", lambda **keywords: asked.append(keywords) or small)
+    photo = flowers / "flower_photos" / "tulips" / "3.jpg"
+    printed = run("classify_photo", str(photo), "--data-dir", "weights")
+    assert asked == [{"weights": "imagenet", "data_dir": pathlib.Path("weights")}]
+    assert len(re.findall(r"^.+ \d\.\d{4}$", printed, re.MULTILINE)) == 5
+    check_pictures(printed, tmp_path, 1)
+
+
+def test_training_resumes_bit_for_bit(run, tmp_path):
+    printed = run("resume_training", "--epochs", "2")
+    assert printed.splitlines()[-1] == "share of the weights that are equal bit for bit 1.0000 (expected: 1)"
+    assert "The power is gone." in printed and "1 of 2 epochs are done; training goes on." in printed
+    losses = numbers(r"- loss: (\S+)", printed)
+    assert losses[:2] == [losses[2], losses[3]] and losses[0] != losses[1]
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "resume_training.safetensors", "resume_training_curves.png", "resume_training_digits.png"}
+
+
+@pytest.mark.parametrize(("name", "options", "written"), [
+    ("mnist_02_deep", ["--epochs", "1"], ["mnist_02_sigmoid_sgd", "mnist_02_relu_adam"]),
+    ("mnist_softmax_regression", ["--steps", "1"], ["softmax_regression"]),
+    ("celsius_to_fahrenheit", ["--epochs", "1"], ["celsius", "celsius_classification"]),
+])
+def test_examples_save_their_models_when_asked(run, tmp_path, name, options, written):
+    printed = run(name, *options, "--save-model")
+    assert {path.stem for path in tmp_path.glob("*.safetensors")} == set(written)
+    for stem in written:
+        assert f"wrote {tmp_path / stem}.safetensors\n" in printed
+        model = tinynet.load_model(tmp_path / f"{stem}.safetensors")
+        assert model.built
+
+
+def test_every_example_that_trains_saves_its_model():
+    for name in set(SCRIPTS) - set(TRAIN_NOTHING):
+        assert "save_model(" in (EXAMPLES / f"{name}.py").read_text("utf-8")
+
+
 def test_measure_gathers_what_the_examples_print(monkeypatch, capsys):
     printed = {"0": "epoch 1\nweight 1.8000 (tutorial: about 1.82)\ntest accuracy 0.9000 (expected: at least 0.97)\n",
                "1": "epoch 1\nweight 1.9000 (tutorial: about 1.82)\ntest accuracy 0.9500 (expected: at least 0.97)\n"}
@@ -298,23 +433,27 @@ def test_measure_gathers_what_the_examples_print(monkeypatch, capsys):
         "| `quickstart.py` | weight | about 1.82 | 1.8500 | 1.8000 | 1.9000 |",
         "| `quickstart.py` | test accuracy | at least 0.97 | 0.9250 | 0.9000 | 0.9500 |",
     ]
+    asked.clear()
+    monkeypatch.setattr(sys, "argv", ["measure.py", "--seeds", "1"])
+    runpy.run_path(str(EXAMPLES / "measure.py"), run_name="__main__")
+    assert sorted(asked) == sorted(f"{name}.py" for name in SCRIPTS if name != "classify_photo")  # which wants a photo
 
 
 def test_the_readme_has_every_script_and_its_figures():
     readme = (EXAMPLES / "README.md").read_text("utf-8")
     for name in SCRIPTS:
         rows = len(re.findall(rf"^\| `{name}\.py` \|", readme, re.MULTILINE))
-        assert rows == 1 if name == TRAINS_NOTHING else rows >= 2  # what it is, and what it reached
+        assert rows == 1 if name in TRAIN_NOTHING else rows >= 2  # what it is, and what it reached
 
 
 TERMS = """neuron, dense, weights, bias, activation, relu, sigmoid, softmax, one-hot, logits, cross-entropy, loss,
 gradient, gradient descent, learning rate, momentum, saddle point, batch, mini-batch, epoch, training, validation,
 test set, inference, accuracy, overfitting, regularisation, dropout, batch normalisation, convolution, kernel, filter,
 padding, stride, channel, max-pooling, down-sampling, transfer learning, fine-tuning, feature, label, regression,
-classification"""
+classification, data augmentation"""
 
 
-def test_the_glossary_has_every_term_of_the_tutorials():
+def test_the_glossary_has_every_term_of_the_tutorials_and_one_more():
     glossary = (EXAMPLES.parent / "GLOSSARY.md").read_text("utf-8")
     headwords = re.findall(r"^\*\*(.+?)\*\*: \S", glossary, re.MULTILINE)
     explained = {word.strip().lower() for headword in headwords for word in re.split(r", | and | or ", headword)}

@@ -29,6 +29,7 @@ figures = [
     plotting.plot_predictions(images, labels, probabilities),
     plotting.plot_prediction(images[0], 0, probabilities[0]),
     plotting.plot_prediction_pairs(images, labels, probabilities),
+    plotting.plot_answers(images[0], ["one", "two"], [0.6, 0.4]),
     plotting.plot_probabilities(probabilities[0]),
     plotting.plot_confusion_matrix(np.eye(3)),
     plotting.plot_history({"loss": [1.0]}),

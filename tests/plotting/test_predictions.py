@@ -121,6 +121,33 @@ def test_the_bar_chart_of_one_prediction(label):
     assert axes.get_title() == "One"
 
 
+@pytest.mark.parametrize("shape", [(28, 28), (192, 192, 3), (60, 90, 3)])
+def test_answers_stand_beside_their_photo_and_inside(shape):
+    names, values = ["black-and-tan coonhound", "daisy", "bee"], [0.71, 0.2, 0.0]
+    figure = plotting.plot_answers(RANDOM.integers(0, 256, shape, dtype=np.uint8), names, values, title="a.jpg")
+    photo, bars = figure.axes
+    assert photo.images[0].get_array().shape == shape
+    assert [bar.get_width() for bar in bars.patches] == pytest.approx(values)
+    assert [text.get_text() for text in bars.texts] == ["71%", "20%", "0%"]
+    assert [text.get_text() for text in bars.get_yticklabels()] == names
+    figure.canvas.draw()
+    tops = [bars.transData.transform((0, bar.get_y()))[1] for bar in bars.patches]
+    assert tops == sorted(tops, reverse=True)
+    left = photo.get_window_extent().x1
+    assert all(left <= text.get_window_extent().x0 for text in bars.get_yticklabels())
+    assert all(text.get_window_extent().x1 <= figure.bbox.x1 for text in bars.texts)
+
+
+@pytest.mark.parametrize(("names", "values", "message"), [
+    (["daisy"], [0.5, 0.5], "name each of the 2 classes"),
+    (["daisy", "bee"], [0.5, 1.5], "between 0 and 1"),
+    (["daisy", "bee"], [[0.5, 0.5]], "one prediction"),
+])
+def test_answers_need_a_name_and_a_probability_each(names, values, message):
+    with pytest.raises(ValueError, match=message):
+        plotting.plot_answers(IMAGES[0], names, values)
+
+
 def test_class_names_stand_at_45_degrees_and_inside():
     figure = plotting.plot_probabilities(certain(6, 0.7), 6, class_names=NAMES)
     figure.canvas.draw()
