@@ -61,10 +61,9 @@ frozen_loss, frozen_accuracy = head.evaluate(test_features, test_labels, verbose
 
 # Then all of it. Batch normalization stays frozen, and goes on with the statistics of ImageNet.
 front.trainable = True
-for layer in front.layers:
-    for part in getattr(layer, "layers", [layer]):  # a Residual is made of layers
-        if isinstance(part, tn.layers.BatchNormalization):
-            part.trainable = False
+for layer in front.flatten_layers():
+    if isinstance(layer, tn.layers.BatchNormalization):
+        layer.trainable = False
 changes = [tn.layers.RandomFlip("horizontal"), tn.layers.RandomRotation(0.05)]
 model = tn.Sequential([tn.layers.Input(front.input_shape), *changes, front, head])
 rate = tn.schedules.CosineDecay(options.rate, decay_steps=options.epochs * -(-len(train) // options.batch_size))

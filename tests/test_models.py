@@ -316,3 +316,13 @@ def test_a_layer_by_name_or_place():
     for arguments in ({"name": 0}, {"index": "0"}, {"index": 0.0}):
         with pytest.raises(TypeError, match="a layer's name, or its place in layers as index=0. Received"):
             model.get_layer(**arguments)
+
+
+def test_all_layers_of_a_model_those_inside_others_too():
+    inside = layers.BatchNormalization()
+    residual = layers.Residual([layers.Dense(4), inside])
+    model = Sequential([layers.Dense(4, input_shape=(3,)), residual, Sequential([layers.Dense(2)])])
+    found = model.flatten_layers()
+    assert [type(layer).__name__ for layer in found] == ["Dense", "Residual", "Dense", "BatchNormalization",
+                                                         "Sequential", "Dense"]
+    assert found[3] is inside

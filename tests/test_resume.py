@@ -204,6 +204,17 @@ def test_training_that_is_complete_says_so_and_returns_its_history(tmp_path, cap
     assert capsys.readouterr().out.startswith(f"{path}: 5 of 6 epochs are done; training goes on.\nEpoch 6/6")
 
 
+def test_training_that_a_callback_ended_says_so(tmp_path, capsys):
+    path = tmp_path / "a.safetensors"
+    stopping = [callbacks.EarlyStopping("loss", min_delta=100.0), callbacks.ModelCheckpoint(path)]
+    make(adam()).fit(X, Y, batch_size=8, epochs=EPOCHS, verbose=0, callbacks=stopping)
+    done = len(make(adam()).fit(X, Y, batch_size=8, epochs=EPOCHS, verbose=2, resume_from=path).epoch)
+    assert done < EPOCHS
+    said = capsys.readouterr().out
+    assert said.startswith(f"{path}: {done} of 5 epochs are done; a callback, such as EarlyStopping, ended the training")
+    assert said.endswith("load_model and fit train on.\n")
+
+
 # Other conditions: close, and said.
 
 def test_another_batch_size_warns(tmp_path):

@@ -222,6 +222,17 @@ class Model(Row):
         known = {layer.name: layer for layer in members(self.layers)}
         return look_up(f"layer of model {self.name!r}", name, known)
 
+    def flatten_layers(self) -> list[Layer]:
+        """Return all layers, each followed by those that it is made of: of models inside, of a Residual, of branches.
+
+        `layers` has only the outer ones. To set something on all layers of a kind, walk these::
+
+            for layer in model.flatten_layers():
+                if isinstance(layer, BatchNormalization):
+                    layer.trainable = False
+        """
+        return list(members(self.layers))
+
     def summary(self) -> None:
         """Print the layers, their output shapes and how many parameters they have."""
         print(summary.table(self.name, self.layers))

@@ -71,10 +71,6 @@ class Position:
         stream = self._feed.stream(self._streamed)
         return lambda: stream
 
-    def is_end(self, epochs: int) -> bool:
-        """Whether no epoch is left, or a callback has ended the training."""
-        return self.epoch >= epochs or self._trainer.model.stop_training
-
     @contextlib.contextmanager
     def known_to(self, trainer: Trainer) -> Iterator[None]:
         """Let what is saved inside, and afterwards, say where the fit is, or ended; the data need not stay for that."""

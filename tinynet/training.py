@@ -48,7 +48,9 @@ def fit(trainer: Trainer, x, y, *, batch_size, epochs, verbose, callbacks, valid
         resume_callbacks = position.resume(resume_from)
         initial_epoch = position.epoch
         if verbose:
-            left = "nothing is left to do" if position.is_end(epochs) else "training goes on"
+            left = "nothing is left to do" if position.epoch >= epochs else "training goes on"
+            if model.stop_training:
+                left = "a callback, such as EarlyStopping, ended the training there: load_model and fit train on"
             print(f"{os.fspath(resume_from)}: {position.epoch} of {epochs} epochs are done; {left}.", flush=True)
     batches = position.batches()
     logs: dict[str, float] = {}

@@ -1,5 +1,6 @@
 """Every kernel of a fast wing against the kernel of the same name in the readable one, in float32."""
 
+import importlib
 import inspect
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from tinynet.backends import get_backend
 from tinynet.backends import numpy as readable
+from tinynet.backends.numba import workers
 
 SHAPES = st.lists(st.integers(1, 6), min_size=1, max_size=4)
 ELEMENTWISE = {"relu": (), "clipped_relu": (6.0,), "leaky_relu": (0.2,), "elu": (), "gelu": (), "sigmoid": (),
@@ -126,3 +128,17 @@ def test_kernels_say_what_they_hand_back(backend):
                         for kernel in (getattr(readable, name), getattr(get_backend(), name)))
         assert ours.return_annotation == theirs.return_annotation, name
         assert [p.default for p in ours.parameters.values()] == [p.default for p in theirs.parameters.values()], name
+
+
+@pytest.mark.parametrize("asked", [(), (0,), (1,), (0, 1)])
+def test_dense_of_many_rows(compare, monkeypatch, asked):
+    """So many that the numba wing shares them, a few at a time."""
+    room = importlib.import_module("tinynet.backends.numba.dense")
+    monkeypatch.setattr(room, "CACHED", 700)
+    monkeypatch.setattr(workers, "LARGE_PRODUCTS", 0)
+    n, i, o = 233, 12, 9
+    rng = np.random.default_rng(0)
+    x, kernel, dy = (rng.normal(0, 1, shape).astype(np.float32) for shape in ((n, i), (i, o), (n, o)))
+    assert room.is_tall(x, dy)
+    found = [array if place in asked else None for place, array in enumerate((unwritten((n, i)), unwritten((i, o))))]
+    compare("dense_backward", x, kernel, dy, *found, unwritten(o))

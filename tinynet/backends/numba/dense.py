@@ -19,6 +19,12 @@ from tinynet.backends.numba.products import (
 from tinynet.backends.numba.tile import ROWS
 from tinynet.backends.numba.workers import is_large, one_blas_thread, parts, share
 
+TALL = 8
+"""Rows for each input and output from which rows are shared, and each thread adds up a kernel's gradient of its own."""
+
+CACHED = 200_000
+"""Numbers of x and dy that stay in a core's cache between two products."""
+
 BLAS_THREADS_FROM = 200_000
 """Multiplications up to which OpenBLAS uses one thread by itself."""
 
@@ -37,6 +43,9 @@ def dense_backward(x, kernel, dy, dx, dkernel, dbias) -> None:
     """Equals numpy.dense.dense_backward."""
     if dbias is not None:
         sum_rows(dy, dbias)
+    if is_tall(x, dy):
+        share_rows_backward(x, kernel, dy, dx, dkernel)
+        return
     if is_large(products=x.size * dy.shape[1]):
         def work(_, inputs):
             if dkernel is not None:
@@ -50,6 +59,30 @@ def dense_backward(x, kernel, dy, dx, dkernel, dbias) -> None:
         multiply(x.T, dy, dkernel)
     if dx is not None:
         multiply_by_blas(dy, kernel.T, dx)
+
+
+def is_tall(x, dy) -> bool:
+    """Whether the rows are so many that they, and not the kernel, should be shared: as the pixels of large images."""
+    return is_large(products=x.size * dy.shape[1]) and len(x) >= TALL * (x.shape[1] + dy.shape[1])
+
+
+def share_rows_backward(x, kernel, dy, dx, dkernel) -> None:
+    """Compute dx and dkernel, each unless it is None, so many rows at a time that they are read from memory once."""
+    slices = parts(len(x))
+    at_once = max(1, CACHED // (x.shape[1] + dy.shape[1]))
+    sums = np.zeros((len(slices), *kernel.shape), kernel.dtype)
+
+    def work(part, some):
+        for start in range(some.start, some.stop, at_once):
+            rows = slice(start, min(start + at_once, some.stop))
+            if dkernel is not None:
+                sums[part] += x[rows].T @ dy[rows]
+            if dx is not None:
+                np.matmul(dy[rows], kernel.T, out=dx[rows])
+
+    share(work, slices)
+    if dkernel is not None:
+        sums.sum(axis=0, out=dkernel)
 
 
 def multiply(a, b, out) -> None:

@@ -3,7 +3,9 @@
 import math
 
 from tinynet.backends.numba.jit import jit
-from tinynet.backends.numpy.resize import crop, upsample, zero_pad
+from tinynet.backends.numba.workers import shared
+from tinynet.backends.numpy import resize as readable
+from tinynet.backends.numpy.resize import upsample
 
 __all__ = [
     "crop",
@@ -13,6 +15,8 @@ __all__ = [
     "upsample_bilinear_backward",
     "zero_pad",
 ]
+
+zero_pad, crop = shared(readable.zero_pad), shared(readable.crop)
 
 
 @jit
