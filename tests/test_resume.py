@@ -211,7 +211,7 @@ def test_training_that_a_callback_ended_says_so(tmp_path, capsys):
     done = len(make(adam()).fit(X, Y, batch_size=8, epochs=EPOCHS, verbose=2, resume_from=path).epoch)
     assert done < EPOCHS
     said = capsys.readouterr().out
-    assert said.startswith(f"{path}: {done} of 5 epochs are done; a callback, such as EarlyStopping, ended the training")
+    assert said.startswith(f"{path}: {done} of 5 epochs are done; a callback, such as EarlyStopping, ended the train")
     assert said.endswith("load_model and fit train on.\n")
 
 

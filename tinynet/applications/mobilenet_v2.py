@@ -73,9 +73,9 @@ def MobileNetV2(input_shape=None, alpha: float = 1.0, include_top: bool = True, 
                 data_dir: str | os.PathLike | None = None) -> Sequential:
     """Return a MobileNetV2, a model that is a layer as well; its layers have Keras' names.
 
-    Its `layers` are fewer than Keras', as a block with a shortcut is one layer here, a Residual named block_2_add that is
-    made of the others. `get_layer` finds those too, and `flatten_layers()` has all of them: freeze by these, not by a
-    place in `layers` that a tutorial names.
+    Its `layers` are fewer than Keras', as a block with a shortcut is one layer here, a Residual named block_2_add that
+    is made of the others. `get_layer` finds those too, and `flatten_layers()` has all of them: freeze by these, not by
+    a place in `layers` that a tutorial names.
 
     Parameters
     ----------
