@@ -139,7 +139,7 @@ class Sequential(Model):
 
     def logits(self, x, *, training: bool = False, need_dx: bool = True):
         """Return what goes into the activation that the model ends in; see :meth:`propagate`."""
-        x = self._propagate(x, self._chain[:-1], training, need_dx)
+        x = self._propagate(x, len(self._chain) - 1, training, need_dx)
         return self._chain[-1].logits(x, training=training)
 
     def logits_backward(self, dz, *, need_dx: bool = True):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tinynet.backends.numba import depthwise
 from tinynet.backends.numba.jit import jit
-from tinynet.backends.numba.products import add_tile, after_sums, columns_of_tile, write_row, write_tile
+from tinynet.backends.numba.products import add_tile, after_sums, columns_of_tile, read_on, write_row, write_tile
 from tinynet.backends.numba.tile import ROWS, VECTOR
 
 
@@ -65,7 +65,7 @@ def test_tiles_cover_the_columns_to_less_than_half_a_vector(left, itemsize):
 def product(A, B, columns, scale, bias, out, sums, bounds):
     write_row(A.ravel(), 0, (A.shape[1], 0, 0, 1), B.ravel(), 0, (0, 0, columns), (1, 1, A.shape[1]), columns,
               out.shape[1], sums, out.ravel(), 0, out.shape[1], A.shape[0], 0,
-              after_sums(scale, bias, bounds, out.shape[1], A))
+              after_sums(scale, bias, bounds, read_on(out.shape[1], A.itemsize), A))
 
 
 @pytest.mark.parametrize("places", [1, 2, ROWS - 1, ROWS, ROWS + 1, 2 * ROWS - 1, 2 * ROWS, 3 * ROWS + 2])

@@ -375,7 +375,7 @@ def test_errors_while_running_name_the_inner_layer(backend):
 
 
 def test_a_step_after_the_first_allocates_nothing_of_the_batchs_size(rng):
-    batch = 20_000
+    batch = 4000
     with tinynet.use_backend("numba"):
         model = Sequential([
             Add([[Dense(8, activation="relu"), Dense(6)], Dense(6), []], input_shape=(6,)),

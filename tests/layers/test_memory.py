@@ -172,17 +172,17 @@ class TestRelay:
 
     def test_it_runs_in_its_lane_alone(self):
         relay = Relay()
-        with relay.running():
+        with relay:
             with in_lane(1):
                 assert not relay.is_running
-            with relay.running():
+            with relay:
                 pass
             assert relay.is_running
         assert not relay.is_running
 
     def test_an_error_ends_it(self):
         relay = Relay()
-        with pytest.raises(ZeroDivisionError), relay.running():
+        with pytest.raises(ZeroDivisionError), relay:
             raise ZeroDivisionError
         assert not relay.is_running
 

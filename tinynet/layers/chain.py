@@ -44,7 +44,7 @@ class Row(Composite):
         super().__init__(name)
         self.layers: list[Layer] = []
         self._chain: list[Layer] = []
-        self._strangers: list[Layer] = []  # of the chain, those that are not the library's
+        self._strangers: list[int] = []  # the places in the chain of those that are not the library's
         self._inside: str | None = None  # the name of what this row is a part of
 
     def take_in(self, layer: Layer, before: Sequence[Layer], owner: str) -> None:
@@ -76,7 +76,7 @@ class Row(Composite):
         parameters = [parameter for leaf in found for parameter in leaf.parameters]
         check_one_type(parameters)
         self._chain, self.parameters = fuse(found), parameters
-        self._strangers = [step for step in self._chain if not is_familiar(step)]
+        self._strangers = [i for i, step in enumerate(self._chain) if not is_familiar(step)]
         if parameters:
             self.dtype = parameters[0].value.dtype  # of layers that were built before, perhaps in another floatx
         self.output_shape = self.layers[-1].output_shape if self.layers else self.input_shape
@@ -95,46 +95,48 @@ class Row(Composite):
 
         In training without `need_dx`, a frozen front is run as at inference, and saves nothing.
         """
-        return self._propagate(x, self._chain, training, need_dx)
+        return self._propagate(x, len(self._chain), training, need_dx)
 
-    def _propagate(self, x, steps, training: bool, need_dx: bool):
-        first = len(steps) if not training else 0 if need_dx else self._frozen_front()
-        first = min([first, *(steps.index(step) for step in self._strangers if step in steps)])
-        x = self._infer(x, steps[:first], kept=training)
-        return self.run(x, steps[first:], training)
+    def _propagate(self, x, end: int, training: bool, need_dx: bool):
+        first = end if not training else 0 if need_dx else self._frozen_front()
+        first = min(first, *self._strangers, end)
+        x = self._infer(x, first, kept=training)
+        return self._run(x, first, end, training)
 
-    def _infer(self, x, steps, kept: bool):
-        """Run steps as at inference, the samples shared out between lanes where the steps' arrays are large.
+    def _infer(self, x, end: int, kept: bool):
+        """Run the first steps as at inference, the samples shared out between lanes where the steps' arrays are large.
 
         Where the result is `kept`, it does not lie where backward will write gradients.
         """
-        if not steps:
+        if not end:
             return x
         lanes = self.ops.lanes(len(x), self._widest)
         if len(lanes) == len(lanes[0]) == 1 and not kept:
-            return self.run(x, steps)
-        y = self.buffer("y", (len(x), *steps[-1].output_shape))
+            return self._run(x, 0, end)
+        y = self.buffer("y", (len(x), *self._chain[end - 1].output_shape))
 
         def work(number, pieces):
             with in_lane(number):
                 for piece in pieces:
-                    y[piece] = self.run(x[piece], steps)
+                    y[piece] = self._run(x[piece], 0, end)
 
         self.ops.share(work, lanes)
         return y
 
-    def run(self, x, steps=None, training: bool = False):
-        """Return what the row, or some steps of it, make of x in this lane."""
-        steps = self._chain if steps is None else steps
-        with self._passing_on(steps):
-            for step in steps:
-                x = step.forward(x, training=training)
+    def run(self, x, training: bool = False):
+        """Return what the row makes of x in this lane."""
+        return self._run(x, 0, len(self._chain), training)
+
+    def _run(self, x, first: int, end: int, training: bool = False):
+        with self._passing_on(first, end):
+            for i in range(first, end):
+                x = self._chain[i].forward(x, training=training)
         return x
 
-    def _passing_on(self, steps):
+    def _passing_on(self, first: int, end: int):
         """Let steps use the relay; not beside a stranger, which may hold on to an array while others run."""
-        strange = any(step in self._strangers for step in steps)
-        return contextlib.nullcontext() if strange else self.relay.running()
+        strange = any(first <= place < end for place in self._strangers)
+        return contextlib.nullcontext() if strange else self.relay
 
     def backpropagate(self, dy, *, need_dx: bool = True):
         """Return dx from dy in the same way; without `need_dx` end at the first layer that has something to learn."""
@@ -142,7 +144,7 @@ class Row(Composite):
 
     def _backpropagate(self, dy, end: int, need_dx: bool):
         first = 0 if need_dx else self._first_trainable()
-        with self._passing_on(self._chain[first:end]):
+        with self._passing_on(first, end):
             for i in range(end - 1, first - 1, -1):
                 dy = self._chain[i].backward(dy, need_dx=i > first or need_dx)
         for layer in self._chain[:first]:

@@ -35,33 +35,29 @@ class Relay:
     Each layer writes into the one that it does not read. So a row of layers needs the memory of its two largest arrays,
     and they stay in the processor's cache. Layers use their row's relay while the row runs, and their own buffers when
     somebody calls them one by one, or when a layer runs with them that is not the library's, and may hold on to arrays.
+    Inside of ``with relay:`` the row runs, in this lane.
     """
 
     def __init__(self):
         self._arrays: dict = {}  # two for each lane
-        self._running: set[int] = set()  # the lanes in which the row runs
+        self._running: dict[int, int] = {}  # how many times the row is running in each lane
         self._inner: dict[int, Relay] = {}
 
     def inside(self, branch: int) -> "Relay":
         """Return the relay of that branch of layers in the row: x must outlive it, to be added to what it gives."""
         return self._inner.setdefault(branch, Relay())
 
-    @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
-        """Let the layers of the row use the relay, in this lane."""
+    def __enter__(self) -> None:
         mine = lane()
-        outermost = mine not in self._running
-        self._running.add(mine)
-        try:
-            yield
-        finally:
-            if outermost:
-                self._running.discard(mine)
+        self._running[mine] = self._running.get(mine, 0) + 1
+
+    def __exit__(self, *_) -> None:
+        self._running[lane()] -= 1
 
     @property
     def is_running(self) -> bool:
         """Whether the row runs in this lane."""
-        return lane() in self._running
+        return self._running.get(lane(), 0) > 0
 
     def take(self, shape: tuple[int, ...], reads, dtype, ops: ModuleType):
         """Return an array of that shape in which nothing of the array `reads` lies."""

@@ -21,6 +21,7 @@ from tinynet.backends.numba.products import (
     after_sums,
     columns_of_tile,
     empty_sums,
+    read_on,
     whole_vectors,
     write_row,
 )
@@ -152,7 +153,7 @@ def convolve(x, weights, bias, y, window, image, scale, bounds) -> None:
     steps = (window.strides[1] * pixel, window.dilation[0] * line, window.dilation[1] * pixel, 1)
     weight_steps = (KW * C * width, C * width, width)
     flat_image, flat_weights, flat_y = image.ravel(), weights.ravel(), y.ravel()
-    sums, after = empty_sums(x), after_sums(scale, bias, bounds, F, x)
+    sums, after = empty_sums(x), after_sums(scale, bias, bounds, read_on(F, x.itemsize), x)
     for n in range(N):
         place(x[n], x[:0], image, window.before, pixel, pixel)
         for g in range(G):
@@ -178,7 +179,7 @@ def mix_channels(x, weights, bias, y, scale, bounds) -> None:
     flat_x, flat_weights, flat_y = x.ravel(), weights.ravel(), y.ravel()
     zero, one = np.int64(0), np.int64(1)
     steps, weight_steps, counts = (C, zero, zero, one), (zero, zero, width), (one, one, C)
-    sums, after = empty_sums(x), after_sums(scale, bias, bounds, F, x)
+    sums, after = empty_sums(x), after_sums(scale, bias, bounds, read_on(F, x.itemsize), x)
     at_once = ROWS * max(1, AT_ONCE // (ROWS * C))
     for p in range(0, P, at_once):
         start = zero
@@ -221,7 +222,7 @@ def convolve_back(gradient, weights, dx, window, before) -> None:
     weight_steps = (next_a * KW * F * width, next_b * F * width, width)
     flat_gradient, flat_weights, flat_dx = gradient.ravel(), weights.ravel(), dx.ravel()
     sums, nothing = empty_sums(dx), np.empty(0, dx.dtype)
-    after = after_sums(nothing, nothing, nothing, C, dx)
+    after = after_sums(nothing, nothing, nothing, read_on(C, dx.itemsize), dx)
     if common[1] > 1:
         dx[:] = 0  # some pixels meet no entry
     for g in range(G):

@@ -107,19 +107,19 @@ def multiply_by_tiles(flat_a, a_steps, b, out) -> None:
     """Compute out = A @ b, where A[i, k] is flat_a[i·a_steps[0] + k·a_steps[1]]."""
     inner, columns = b.shape
     flat_b, flat_out = b.ravel(), out.ravel()
-    sums, nothing = empty_sums(b), np.empty(0, b.dtype)
-    after = after_sums(nothing, nothing, nothing, columns, b)
     zero, one = np.int64(0), np.int64(1)
     steps, b_steps, counts = (a_steps[0], zero, zero, a_steps[1]), (zero, zero, columns), (one, one, inner)
     lanes = columns_of_tile(columns, b.itemsize)
     if lanes > columns:
-        multiply_narrow(flat_a, steps, b, lanes, sums, out)
+        multiply_narrow(flat_a, steps, b, lanes, empty_sums(b), out)
         return
+    nothing = flat_b[:0]
+    after = after_sums(nothing, nothing, nothing, columns, b)
     stop = 0
     while stop < columns:
         start, stop = next_columns(stop, columns, b.itemsize)
         width = stop - start
-        write_row(flat_a, zero, steps, flat_b, start, b_steps, counts, width, width, sums, flat_out, start, columns,
+        write_row(flat_a, zero, steps, flat_b, start, b_steps, counts, width, width, nothing, flat_out, start, columns,
                   out.shape[0], start, after)
 
 

@@ -32,6 +32,12 @@ def empty_sums(like):
 
 
 @jit
+def read_on(size, itemsize):
+    """Return as far as tiles may read that begin before `size`: the last one may be as wide as any."""
+    return size + 2 * VECTOR // itemsize
+
+
+@jit
 def columns_of_tile(left, itemsize):
     """Return how many columns the next tile takes: two vectors, one, or half of one, whichever covers what is left."""
     half = VECTOR // 2 // itemsize
@@ -43,8 +49,10 @@ def columns_of_tile(left, itemsize):
 @jit
 def after_sums(scale, bias, bounds, size, like) -> tuple:
     """Return (scale, bias, bounds) as tiles take them, for `size` columns; an empty array says that there is none."""
-    room = size + 2 * VECTOR // like.itemsize  # the last tile may read on
-    factor, shift, limits = np.ones(room, like.dtype), np.zeros(room, like.dtype), np.empty(2, like.dtype)
+    room = np.zeros(2 * size + 2, like.dtype)
+    factor, shift, limits = room[:size], room[size : 2 * size], room[2 * size :]
+    for f in range(size):
+        factor[f] = 1
     for f in range(scale.size):
         factor[f] = scale[f]
     for f in range(bias.size):
