@@ -115,7 +115,7 @@ def _dense(layer: models.Dense, shape, count: int) -> Iterator[Case]:
     def backward():
         x, kernel, dy = _normal(x_shape, size, y_shape)
         dx, dkernel, dbias = _empty(x_shape, size, size[1:])
-        return [x, kernel, dy, dx, dkernel, dbias if layer.use_bias else None]
+        return [x, kernel, dy, dx, dkernel, dbias if layer.use_bias else None, BUFFER]
 
     name = f"{_named(x_shape)} @ {_named(size)}"
     yield Case("dense", name, forward)

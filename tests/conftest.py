@@ -1,6 +1,9 @@
 """What all tests share: how many examples hypothesis tries, the backends, and a known start for each test."""
 
+import importlib.util
+import pathlib
 import random
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +17,9 @@ _SHARED = {"deadline": None, "suppress_health_check": [HealthCheck.function_scop
 settings.register_profile("ci", max_examples=50, derandomize=True, **_SHARED)
 settings.register_profile("thorough", max_examples=2000, **_SHARED)  # pytest --hypothesis-profile=thorough
 settings.load_profile("ci")
+
+
+_NOT_ON_GPU_YET = set(pathlib.Path(__file__).with_name("not_on_gpu_yet.txt").read_text("utf-8").splitlines())
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -34,23 +40,72 @@ def known_start():
 
 @pytest.fixture(params=["numpy", "numba", pytest.param("cupy", marks=pytest.mark.gpu)])
 def backend(request):
-    """Run the test once on each backend; the name is the fixture's value."""
+    """Run the test once on each backend; the name is the fixture's value.
+
+    "cupy" is the real one on an NVIDIA GPU, else, where a C++ compiler is, the one of `emulated_cuda`.
+    """
     if request.param == "cupy":
-        pytest.importorskip("cupy", exc_type=ImportError)
-        if not _devices():
-            pytest.skip("no NVIDIA GPU")
-        pytest.importorskip("tinynet.backends.cupy", exc_type=ImportError)
+        if request.node.nodeid.split("[")[0] in _NOT_ON_GPU_YET:
+            pytest.skip("see not_on_gpu_yet.txt")
+        request.getfixturevalue("on_gpu")
     with tinynet.use_backend(request.param):
         yield request.param
 
 
-def _devices() -> int:
-    import cupy
+@pytest.fixture
+def on_gpu():
+    """Run the test where the wing "cupy" works, on a GPU or on what stands in for it."""
+    if GPU is None:
+        pytest.skip("neither an NVIDIA GPU nor a C++ compiler")
+    pytest.importorskip("tinynet.backends.cupy", exc_type=ImportError)
+    use_emulated_products()
+    yield
+    if GPU == "emulated":
+        import emulated_cuda.memory
 
+        emulated_cuda.memory.check()
+
+
+def _devices() -> int:
+    try:
+        import cupy
+    except ImportError:
+        return 0
     try:
         return cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError:
         return 0
+
+
+def _load_stand_in():
+    folder = pathlib.Path(__file__).with_name("emulated_cuda")
+    place = importlib.util.spec_from_file_location("emulated_cuda", folder / "__init__.py",
+                                                   submodule_search_locations=[str(folder)])
+    package = sys.modules["emulated_cuda"] = importlib.util.module_from_spec(place)
+    place.loader.exec_module(package)
+    return package
+
+
+def _find_gpu():
+    """Say what the tests of the wing "cupy" run on: "real", "emulated", which takes CuPy's place here, or None."""
+    stand_in = _load_stand_in()
+    if _devices():
+        return "real"
+    if not stand_in.available():
+        return None
+    stand_in.install()
+    return "emulated"
+
+
+GPU = _find_gpu()
+
+
+def use_emulated_products():
+    """Let the wing take the products of matrices from the stand-in, where that is."""
+    if GPU == "emulated":
+        from emulated_cuda import cublas
+
+        importlib.import_module("tinynet.backends.cupy.blas").load_library = cublas.library
 
 
 @pytest.fixture

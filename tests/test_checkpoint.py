@@ -247,7 +247,7 @@ WRONG = {
                       "generators are random_flip/generator, inner/dropout/generator"),
     "a generator's state that is none": (
         lambda tree, arrays: tree["generators"].update({"inner/dropout/generator": {"dict": {"state": 3}}}),
-        "no state of a PCG64 generator"),
+        "no state of a Philox generator"),
     "a missing part": (lambda tree, arrays: tree.pop("compiled"), "is damaged. Received: KeyError: 'compiled'"),
 }
 

@@ -86,3 +86,12 @@ def test_unknown_backends(monkeypatch):
     monkeypatch.setenv("TINYNET_BACKEND", "torch")
     with pytest.raises(ValueError, match="Received: 'torch'$"):
         built_dense()
+
+
+def test_matmul_precision():
+    assert config.matmul_precision() == "highest"
+    tinynet.set_matmul_precision("high")
+    assert config.matmul_precision() == "high"
+    tinynet.set_matmul_precision("highest")
+    with pytest.raises(ValueError, match="knows highest, high, medium. Received: 'low'$"):
+        tinynet.set_matmul_precision("low")

@@ -248,7 +248,7 @@ COSTS = {
 
 @pytest.mark.parametrize("name", COSTS)
 def test_a_step_after_the_first_allocates_nothing_of_the_batchs_size(name, rng):
-    batch, (activation, loss, metrics) = 2000, COSTS[name]
+    batch, (activation, loss, metrics) = 4000, COSTS[name]
     with tinynet.use_backend("numba"):
         model = Sequential([layers.Flatten(input_shape=(3, 2)), layers.Dense(8, activation="relu"),
                             layers.Dropout(0.5), layers.Dense(CLASSES, activation=activation)])

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
         schedules,
     )
     from tinynet.architecture import register_serializable
-    from tinynet.backends import set_backend, use_backend
-    from tinynet.config import set_floatx
+    from tinynet.backends import set_backend, set_device, use_backend
+    from tinynet.config import set_floatx, set_matmul_precision
     from tinynet.features import precompute_features
     from tinynet.gradient_check import gradcheck
     from tinynet.keras_weights import load_keras_weights
@@ -54,6 +54,8 @@ _NAMES = {
     "precompute_features": "tinynet.features",
     "register_serializable": "tinynet.architecture",
     "set_backend": "tinynet.backends",
+    "set_device": "tinynet.backends",
+    "set_matmul_precision": "tinynet.config",
     "use_backend": "tinynet.backends",
     "set_floatx": "tinynet.config",
     "set_seed": "tinynet.random",
@@ -83,7 +85,9 @@ __all__ = [
     "regularizers",
     "schedules",
     "set_backend",
+    "set_device",
     "set_floatx",
+    "set_matmul_precision",
     "set_seed",
     "use_backend",
 ]

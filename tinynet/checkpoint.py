@@ -180,7 +180,7 @@ def _generators(model: Layer) -> dict[str, np.random.Generator]:
             continue
         for i, inner in enumerate(with_sublayers(layer)):
             found |= {"/".join([path, *([str(i)] if i else []), key]): value for key, value in vars(inner).items()
-                      if isinstance(value, np.random.Generator)}
+                      if hasattr(value, "bit_generator")}
     return found
 
 

@@ -1,12 +1,14 @@
-"""Library-wide choices: the float type that new layers compute in, and the backend's name."""
+"""Library-wide choices: the float type that new layers compute in, the backend's name, and how exact products are."""
 
 import contextvars
 import os
 
 FLOAT_TYPES = ("float32", "float64")
 BACKENDS = ("numpy", "numba", "cupy")
+PRECISIONS = ("highest", "high", "medium")
 
 _floatx = "float32"
+_matmul_precision = "highest"
 _backend: str | None = None
 # A `with use_backend(...)` block holds for its own thread and task only.
 _backend_here: contextvars.ContextVar[str | None] = contextvars.ContextVar("tinynet_backend", default=None)
@@ -29,6 +31,34 @@ def set_floatx(name: str) -> None:
     if name not in FLOAT_TYPES:
         raise ValueError(f"set_floatx knows {', '.join(FLOAT_TYPES)}. Received: {name!r}")
     _floatx = name
+
+
+def matmul_precision() -> str:
+    """Return what :func:`set_matmul_precision` chose: "highest", "high" or "medium"."""
+    return _matmul_precision
+
+
+def set_matmul_precision(precision: str) -> None:
+    """Choose how exact the matrix products of float32 arrays are on a GPU, from the next step on.
+
+    It is a matter of the cupy backend alone. Arrays stay float32, and so do sums: only the numbers that are multiplied
+    are rounded on their way into the product.
+
+    Parameters
+    ----------
+    precision : str
+        "highest": 24 bits of each number count, all that float32 has. "high": 11 bits (TensorFloat-32), several times
+        as fast on GPUs since Ampere. "medium": 8 bits (bfloat16), faster still. The names are PyTorch's.
+
+    Raises
+    ------
+    ValueError
+        If `precision` is none of the three.
+    """
+    global _matmul_precision
+    if precision not in PRECISIONS:
+        raise ValueError(f"set_matmul_precision knows {', '.join(PRECISIONS)}. Received: {precision!r}")
+    _matmul_precision = precision
 
 
 def check_backend(name: str) -> str:

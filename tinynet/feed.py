@@ -7,7 +7,7 @@ import itertools
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,15 +27,27 @@ _NUMBERS = "one number a sample is x[..., None], and 100.0 alone is np.array([[1
 
 @dataclass
 class Batch:
-    """One batch as layers and losses take it: x (N, ...), y, and each sample's weight (N,) or None."""
+    """One batch as layers and losses take it: x (N, ...), y, and each sample's weight (N,), on the host, or None."""
 
-    x: np.ndarray
-    y: np.ndarray | None
+    x: Any
+    y: Any
     weight: np.ndarray | None
 
 
-def accept(model: Layer, x) -> np.ndarray:
+def accept(model: Layer, x):
     """Return x (N, *input_shape) as an array of the model's backend and float type, building the model if need be.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`check_inputs`.
+    """
+    x = check_inputs(model, x)
+    return model.ops.asarray(as_floats(model, x), model.dtype)
+
+
+def check_inputs(model: Layer, x) -> np.ndarray:
+    """Return x (N, *input_shape) as an array of numbers on the host, building the model if need be.
 
     Raises
     ------
@@ -54,10 +66,13 @@ def accept(model: Layer, x) -> np.ndarray:
         model.build(model.input_shape or x.shape[1:])
     if x.shape[1:] != model.input_shape or not x.ndim:
         raise ValueError(_shape_error(model, x.shape))
-    if x.dtype == model.dtype:
-        return model.ops.asarray(x, model.dtype)
-    with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and check_finite says so
-        return model.ops.asarray(x, model.dtype)
+    return x
+
+
+def as_floats(model: Layer, x: np.ndarray) -> np.ndarray:
+    """Return x in the model's float type; what is too large for float32 becomes infinite, and check_finite says so."""
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(x, model.dtype)
 
 
 def _shape_error(model: Layer, shape: tuple[int, ...]) -> str:
@@ -103,6 +118,19 @@ def accept_labels(trainer: "Trainer", y: np.ndarray, n: int) -> np.ndarray:
     return labels
 
 
+def delivered(ops, batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Yield batches of host arrays as such of the backend; the weights stay, as the loss adds its share to them."""
+    weights: list = []
+
+    def arrays():
+        for batch in batches:
+            weights.append(batch.weight)
+            yield batch.x, batch.y
+
+    for x, y in ops.deliver(arrays()):
+        yield Batch(x, y, weights.pop(0))
+
+
 def check_batch_size(batch_size: int | None) -> int:
     """Return the batch size, 32 where none is given, or raise a ValueError."""
     if batch_size is None:
@@ -135,37 +163,53 @@ class ArrayFeed:
         if y is None:
             raise ValueError("Arrays need both x and y. Received: y=None")
         x, y = as_samples(x, y)
-        self.x = accept(self.model, x)
-        check_finite("x", self.x)
+        self.x = check_inputs(self.model, x)
+        if self.x.dtype != np.uint8:  # bytes become floats batch by batch, in a quarter of the memory
+            self.x = as_floats(self.model, self.x)
+            check_finite("x", self.x)
         self.y = accept_labels(trainer, y, len(x))
         self.weight = trainer.sample_weights(y, sample_weight, class_weight)
         self.steps = -(-len(x) // self.batch_size)
+        ops = self.model.ops
+        self._lies_there = ops.fits(self.x.nbytes + self.y.nbytes)
+        if self._lies_there:
+            self.x, self.y = (ops.asarray(whole, whole.dtype) for whole in (self.x, self.y))
         self._generator = random.spawn() if shuffle else None
-        self._held: list[np.ndarray] | None = None
+        self._held: list | None = None
 
     def __iter__(self) -> Iterator[Batch]:
         return self._pass(0)
 
     def _pass(self, first: int) -> Iterator[Batch]:
-        """Yield the batches of one pass from number `first` on."""
+        """Return the batches of one pass from number `first` on."""
+        order = None if self._generator is None else self._generator.permutation(len(self.x))
         starts = range(first * self.batch_size, len(self.x), self.batch_size)
-        if self._generator is None:
-            for start in starts:
-                part = slice(start, start + self.batch_size)
-                yield Batch(self.x[part], self.y[part], None if self.weight is None else self.weight[part])
-            return
-        order = self._generator.permutation(len(self.x))
-        x, y, weight = self._buffers()
-        take = self.model.ops.take
-        for start in starts:
-            rows = order[start : start + self.batch_size]
-            if len(rows) < self.batch_size:
-                x, y, weight = [None if held is None else held[: len(rows)] for held in (x, y, weight)]
-            take(self.x, rows, x)
-            take(self.y, rows, y)
-            if weight is not None:
-                take(self.weight, rows, weight)
-            yield Batch(x, y, weight)
+        parts = (slice(start, start + self.batch_size) for start in starts)
+        if not self._lies_there:
+            return delivered(self.model.ops, self._gathered_here(parts, order))
+        if order is None and self.x.dtype == self.model.dtype:
+            return (Batch(self.x[part], self.y[part], self._weight(part)) for part in parts)
+        return self._gathered_there(parts, np.arange(len(self.x)) if order is None else order)
+
+    def _gathered_here(self, parts, order) -> Iterator[Batch]:
+        for part in parts:
+            rows = part if order is None else order[part]
+            yield Batch(as_floats(self.model, self.x[rows]), self.y[rows], self._weight(rows))
+
+    def _gathered_there(self, parts, order) -> Iterator[Batch]:
+        """Gather where the data lies, into the same two arrays for each batch."""
+        ops = self.model.ops
+        held = self._buffers()
+        order_there = ops.asarray(order, order.dtype)
+        for part in parts:
+            rows = order_there[part]
+            x, y = held if len(rows) == self.batch_size else [whole[: len(rows)] for whole in held]
+            ops.take(self.x, rows, x)
+            ops.take(self.y, rows, y)
+            yield Batch(x, y, self._weight(order[part]))
+
+    def _weight(self, rows) -> np.ndarray | None:
+        return None if self.weight is None else self.weight[rows]
 
     def stream(self, start: int = 0) -> Iterator[Batch]:
         """Return one iterator for a whole fit with steps_per_epoch, from batch `start` on: at its end it begins again.
@@ -204,8 +248,8 @@ class ArrayFeed:
     def _buffers(self):
         if self._held is None:
             n = min(self.batch_size, len(self.x))
-            self._held = [None if whole is None else self.model.ops.empty((n, *whole.shape[1:]), whole.dtype)
-                          for whole in (self.x, self.y, self.weight)]
+            self._held = [self.model.ops.empty((n, *whole.shape[1:]), dtype)
+                          for whole, dtype in ((self.x, self.model.dtype), (self.y, self.y.dtype))]
         return self._held
 
 
@@ -223,7 +267,13 @@ class DatasetFeed:
             raise ValueError("The dataset is empty. Received: a Dataset of 0 elements")
 
     def __iter__(self) -> Iterator[Batch]:
-        return self._checked(self.dataset)
+        return self._delivered(self.dataset)
+
+    def _delivered(self, elements: Iterable) -> Iterator[Batch]:
+        """Yield batches where the layers compute; the first element tells on which backend that is."""
+        batches = self._checked(elements)
+        for first in batches:
+            yield from delivered(self.trainer.model.ops, itertools.chain([first], batches))
 
     def _checked(self, elements: Iterable) -> Iterator[Batch]:
         for element in elements:
@@ -237,7 +287,7 @@ class DatasetFeed:
 
         Only the dataset knows whether it repeats.
         """
-        return self._checked(self.dataset.iterate(start))
+        return self._delivered(self.dataset.iterate(start))
 
     def get_state(self) -> dict:
         """Return where the dataset's shuffles are, for :meth:`set_state` of a feed of the same dataset."""
@@ -266,7 +316,7 @@ class DatasetFeed:
             raise ValueError("x and y of a batch must hold equally many samples; if these are one sample, put "
                              f".batch(32) at the dataset's end. Received: x of shape {x.shape}, y of shape {y.shape}")
         self.batch_size = max(self.batch_size or 0, len(x))
-        x = accept(trainer.model, x)
+        x = as_floats(trainer.model, check_inputs(trainer.model, x))
         check_finite("x", x)
         return Batch(x, accept_labels(trainer, y, len(x)), trainer.sample_weights(y, sample_weight, self.class_weight))
 

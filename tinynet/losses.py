@@ -82,15 +82,18 @@ class Loss:
         p = ops.asarray(p, p.dtype)
         dp = ops.empty(p.shape, p.dtype)
         value = self.value_and_gradient(ops, truth, p, weight, dp)
-        return value, ops.to_numpy(dp)
+        return float(value), ops.to_numpy(dp)
 
-    def value_and_gradient(self, ops: ModuleType, y, p, weight, dp) -> float:
-        """Return the loss of checked arrays and fill dp; `weight` has an entry for each row of p."""
+    def value_and_gradient(self, ops: ModuleType, y, p, weight, dp):
+        """Return the loss of checked arrays and fill dp; `weight` has an entry for each row of p.
+
+        The loss is a float, or what takes its place where kernels do not run on the host: `float` reads it.
+        """
         if p.ndim != 2:
             columns = p.shape[-1] if p.ndim > 1 else 1
             p, dp = p.reshape(-1, columns), dp.reshape(-1, columns)
             y = y.reshape(-1) if self.labels == "sparse" else y.reshape(-1, columns)
-        return float(self.compute(ops, y, p, weight, dp))
+        return self.compute(ops, y, p, weight, dp)
 
     def compute(self, ops: ModuleType, y, p, weight, dp) -> float:
         """Run the kernel on rows: p, dp (M, D), weight (M,), y (M, D) or, sparse, (M,)."""

@@ -7,6 +7,7 @@ Given by name in `compile(metrics=["accuracy"])`, or used alone::
     accuracy.result()
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -55,10 +56,12 @@ class Metric:
         p = np.asarray(p)
         dtype = p.dtype if p.dtype in FLOAT_TYPES else np.dtype(np.float64)
         ops = get_backend()
-        self.add(ops, self.check(y, p.shape, dtype), ops.asarray(p, dtype))
+        truth = ops.asarray(self.check(y, p.shape, dtype), self.label_type(dtype))
+        self.total += float(self.measure(ops, truth, ops.asarray(p, dtype)))
+        self.count += self.counted(p.shape)
 
     def check(self, y, shape: tuple[int, ...], dtype) -> np.ndarray:
-        """Return the truth y for predictions of `shape` as :meth:`add` takes it, or raise a ValueError."""
+        """Return the truth y for predictions of `shape` as :meth:`measure` takes it, or raise a ValueError."""
         self.check_axes(shape)
         y = np.asarray(y)
         if y.shape != shape:
@@ -71,9 +74,17 @@ class Metric:
         if len(shape) < 2:
             raise ValueError(f"Metric {self.name!r} needs predictions of shape (N, ..., D). Received: {shape}")
 
-    def add(self, ops, y, p) -> None:
-        """Add checked arrays to the sum."""
-        raise TypeError(f"{type(self).__name__} does not define add")
+    def measure(self, ops, y, p):
+        """Return what checked arrays of the backend `ops` add to the sum: a float, or what the backend has for one."""
+        raise TypeError(f"{type(self).__name__} does not define measure")
+
+    def counted(self, shape: tuple[int, ...]) -> int:
+        """Return over how many the mean is, for predictions of `shape` (N, ..., D): their rows, by default."""
+        return math.prod(shape[:-1])
+
+    def label_type(self, dtype) -> np.dtype:
+        """Return the type that :meth:`measure` takes the truth in, for predictions of `dtype`."""
+        return np.dtype(dtype)
 
     def result(self) -> float:
         """Return the mean over all samples taken in; NaN before the first."""
@@ -102,9 +113,11 @@ class SparseTopKCategoricalAccuracy(Metric):
         except ValueError as error:
             raise ValueError(f"Metric {self.name!r}, as {error}") from None
 
-    def add(self, ops, y, p):
-        self.total += ops.count_hits(y.reshape(-1), p.reshape(-1, p.shape[-1]), self.k)
-        self.count += y.size
+    def measure(self, ops, y, p):
+        return ops.count_hits(y.reshape(-1), p.reshape(-1, p.shape[-1]), self.k)
+
+    def label_type(self, dtype):
+        return np.dtype(np.int32)
 
 
 class TopKCategoricalAccuracy(SparseTopKCategoricalAccuracy):
@@ -115,10 +128,12 @@ class TopKCategoricalAccuracy(SparseTopKCategoricalAccuracy):
     def check(self, y, shape, dtype):
         return Metric.check(self, y, shape, dtype)
 
-    def add(self, ops, y, p):
+    def measure(self, ops, y, p):
         classes = p.shape[-1]
-        self.total += ops.count_one_hot_hits(y.reshape(-1, classes), p.reshape(-1, classes), self.k)
-        self.count += y.size // classes
+        return ops.count_one_hot_hits(y.reshape(-1, classes), p.reshape(-1, classes), self.k)
+
+    def label_type(self, dtype):
+        return np.dtype(dtype)
 
 
 class SparseCategoricalAccuracy(SparseTopKCategoricalAccuracy):
@@ -152,9 +167,11 @@ class BinaryAccuracy(Metric):
         super().__init__(name)
         self.threshold = threshold
 
-    def add(self, ops, y, p):
-        self.total += ops.count_same_side(y.reshape(-1), p.reshape(-1), self.threshold)
-        self.count += y.size
+    def measure(self, ops, y, p):
+        return ops.count_same_side(y.reshape(-1), p.reshape(-1), self.threshold)
+
+    def counted(self, shape):
+        return math.prod(shape)
 
 
 class _LossMetric(Metric):
@@ -168,14 +185,13 @@ class _LossMetric(Metric):
         super().__init__(name)
         self._held = None
 
-    def add(self, ops, y, p):
+    def measure(self, ops, y, p):
         rows = p.size // p.shape[-1]
         held = self._held and self._held[1]
         if held is None or len(held) < len(p) or (held.shape[1:], held.dtype) != (p.shape[1:], p.dtype):
             self._held = ops.zeros((rows,), p.dtype) + 1, ops.empty(p.shape, p.dtype)
         ones, dp = self._held
-        self.total += self.loss.value_and_gradient(ops, y, p, ones[:rows], dp[: len(p)])
-        self.count += rows
+        return self.loss.value_and_gradient(ops, y, p, ones[:rows], dp[: len(p)])
 
 
 class MeanSquaredError(_LossMetric):

@@ -46,9 +46,11 @@ class Optimizer:
         self.clipnorm = clipnorm
         self.global_clipnorm = global_clipnorm
         self.iterations = 0
+        self.layouts = 0  # how many times it was found anew which arrays a step changes
         self._layout: list | None = None
         self._arena: Arena | None = None
         self._held: dict = {}  # each slot, as long as the arena
+        self._numbers: list | None = None  # as the kernels take them
         self._offsets: dict[Parameter, int] = {}  # of every parameter met so far, in the arena and its slots
 
     @property
@@ -58,7 +60,7 @@ class Optimizer:
         return float(rate)  # as it comes from a file: a float32 would make float32 of all that it is multiplied with
 
     def step(self, model: Layer) -> None:
-        """Change every trainable parameter of `model` by its gradient, once.
+        """Change every trainable parameter of `model` by its gradient, once: :meth:`begin_step` and :meth:`apply`.
 
         Raises
         ------
@@ -67,6 +69,11 @@ class Optimizer:
         TypeError
             If `model` is neither a model nor a layer.
         """
+        self.begin_step(model)
+        self.apply(model)
+
+    def begin_step(self, model: Layer) -> None:
+        """Do what of a step happens on the host: count it, and write down the numbers that are new in it."""
         if not isinstance(model, Layer):
             raise TypeError(f"{type(self).__name__}.step takes a model or a layer. Received: {model!r}")
         parameters = model.parameters
@@ -75,15 +82,25 @@ class Optimizer:
         if not parameters:
             return
         self._follow(model)
-        if self.clipnorm or self.global_clipnorm:
-            self._clip(parameters, model.ops)
         rate = self.current_rate
         self.iterations += 1
-        for value, grad, slots in self._stretches:
-            self.update(model.ops, value, grad, rate, *slots)
+        self._numbers = model.ops.numbers(self.numbers(rate), self._numbers)
 
-    def update(self, ops: ModuleType, value, grad, rate: float, *slots) -> None:
-        """Apply the rule to one stretch of flat arrays."""
+    def apply(self, model: Layer) -> None:
+        """Do the rest of a step, where the kernels are."""
+        if not model.parameters:
+            return
+        if self.clipnorm or self.global_clipnorm:
+            self._clip(model.parameters, model.ops)
+        for value, grad, slots in self._stretches:
+            self.update(model.ops, value, grad, *self._numbers, *slots)
+
+    def numbers(self, rate: float) -> tuple[float, ...]:
+        """Return the numbers of :meth:`update` that change from step to step; `iterations` counts this step already."""
+        return (rate,)
+
+    def update(self, ops: ModuleType, value, grad, rate, *slots) -> None:
+        """Apply the rule to one stretch of flat arrays. What :meth:`numbers` returns comes as `ops` wants it."""
         raise TypeError(f"{type(self).__name__} does not define update")
 
     def slot_values(self, model: Layer) -> list[dict]:
@@ -106,6 +123,7 @@ class Optimizer:
             self._move_to(arena, model)
         self._offsets.update((parameter, parameter.offset) for parameter in parameters)
         self._layout = _layout(parameters)
+        self.layouts += 1
         self._stretches = [(arena.values[part], arena.grads[part], [slot[part] for slot in self._held.values()])
                            for part in stretches(parameters)]
 
@@ -128,10 +146,9 @@ class Optimizer:
         if self.clipnorm:
             for parameter in parameters:
                 if parameter.trainable and not parameter.frozen:
-                    grad = parameter.grad.reshape(-1)
-                    _shorten(ops, [grad], self.clipnorm)
+                    ops.shorten([parameter.grad.reshape(-1)], self.clipnorm)
         if self.global_clipnorm:
-            _shorten(ops, [grad for _, grad, _ in self._stretches], self.global_clipnorm)
+            ops.shorten([grad for _, grad, _ in self._stretches], self.global_clipnorm)
 
 
 def check_rate(owner: str, learning_rate) -> None:
@@ -143,13 +160,6 @@ def check_rate(owner: str, learning_rate) -> None:
 
 def _layout(parameters) -> list:
     return [(parameter.arena, parameter.offset, parameter.frozen) for parameter in parameters]
-
-
-def _shorten(ops, grads, longest: float) -> None:
-    norm = math.sqrt(sum(ops.squared_norm(grad) for grad in grads))
-    if norm > longest:
-        for grad in grads:
-            ops.scale(grad, longest / norm)
 
 
 class SGD(Optimizer):
@@ -211,11 +221,13 @@ class Adam(Optimizer):
         self.beta_2 = _share(beta_2, f"{type(self).__name__}: beta_2")
         self.epsilon = epsilon
 
-    def update(self, ops, value, grad, rate, mean, square):
+    def numbers(self, rate):
         t = self.iterations
         corrected = rate * math.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
-        decay = rate * self.weight_decay
-        ops.adam(value, grad, mean, square, corrected, self.beta_1, self.beta_2, self.epsilon, decay)
+        return (corrected, rate * self.weight_decay)
+
+    def update(self, ops, value, grad, rate, decay, mean, square):
+        ops.adam(value, grad, mean, square, rate, self.beta_1, self.beta_2, self.epsilon, decay)
 
 
 class AdamW(Adam):

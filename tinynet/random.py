@@ -37,7 +37,12 @@ def set_seed(seed: int) -> None:
 
 def spawn() -> np.random.Generator:
     """Hand out the next independent generator; the n-th call after :func:`set_seed` always gets the same stream."""
-    return np.random.default_rng(_root.spawn(1)[0])
+    return np.random.default_rng(spawn_seeds())
+
+
+def spawn_seeds() -> np.random.SeedSequence:
+    """Hand out where the next independent generator begins, for those who make one of another kind."""
+    return _root.spawn(1)[0]
 
 
 def get_state() -> dict[str, Any]:
@@ -84,11 +89,19 @@ def seeds_from(state: dict[str, Any]) -> np.random.SeedSequence:
 
 def generator_state(generator: np.random.Generator) -> dict[str, Any]:
     """Return where a generator stands, as plain numbers."""
-    return generator.bit_generator.state
+    return _plain(generator.bit_generator.state)
+
+
+def _plain(state: Any) -> Any:
+    if isinstance(state, dict):
+        return {name: _plain(value) for name, value in state.items()}
+    return state.tolist() if isinstance(state, np.ndarray) else state
 
 
 def set_generator_state(generator: np.random.Generator, state: dict[str, Any]) -> None:
     """Put a generator where another of its kind stood.
+
+    Dropout drew from PCG64 once: a Philox generator begins anew from the numbers of such a state.
 
     Raises
     ------
@@ -96,9 +109,11 @@ def set_generator_state(generator: np.random.Generator, state: dict[str, Any]) -
         If `state` is none of this kind of generator.
     """
     try:
+        if state["bit_generator"] == "PCG64" != generator.bit_generator.state["bit_generator"]:
+            state = np.random.Philox(np.random.SeedSequence(int(state["state"]["state"]))).state
         generator.bit_generator.state = state
     except (ValueError, TypeError, KeyError, OverflowError, AttributeError) as error:
-        kind = type(generator.bit_generator).__name__
+        kind = generator.bit_generator.state["bit_generator"]
         raise ValueError(f"This is no state of a {kind} generator. Received: {state!r}") from error
 
 

@@ -1,7 +1,8 @@
 """The training step: what `compile` makes of a model, a loss, an optimizer and metrics."""
 
+import contextlib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from tinynet import losses, metrics, optimizers
 from tinynet.errors import as_numbers
 from tinynet.feed import Batch, check_finite
 from tinynet.layers import Layer
+from tinynet.tally import Tally
 
 
 class Trainer:
@@ -47,43 +49,66 @@ class Trainer:
             raise ValueError(f"A metric cannot be named 'loss', the loss' own key in History. Received: {names}")
         self.metrics: list[metrics.Metric] = []
         self._prepared_for: tuple | None = None
+        self.trained, self.tested = Tally(), Tally()
+        self._is_repeating = False
+        self._repeated: Callable | None = None
 
-    def step(self, batch: Batch) -> float:
-        """Make one update from a checked batch, and return its loss: forward, loss, backward, penalties, optimizer."""
-        model, loss = self.model, self._loss
+    def step(self, batch: Batch):
+        """Make one update from a checked batch, and return its loss, a float or what the backend has for one."""
+        shape = (len(batch.x), *self.model.output_shape)
+        self.optimizer.begin_step(self.model)
+        if self._is_repeating and self._repeated is None:
+            self._repeated = self.model.ops.repeat(self._update, lambda: self.optimizer.layouts)
+        value = (self._repeated or self._update)(batch.x, batch.y, self._row_weights(batch, shape))
+        self.trained.count(shape)
+        return value
+
+    @contextlib.contextmanager
+    def repeating(self) -> Iterator[None]:
+        """Let steps be recorded and replayed inside, where the backend does that: only numbers in arrays change."""
+        self._is_repeating = True
+        try:
+            yield
+        finally:
+            self._is_repeating, self._repeated = False, None
+
+    def _update(self, x, y, weight):
+        """Do all of a step that happens where the kernels are: forward, loss, backward, penalties, optimizer."""
+        model = self.model
         if self._paired:
-            p = model.logits(batch.x, training=True, need_dx=False)
+            p = model.logits(x, training=True, need_dx=False)
         else:
-            p = model.propagate(batch.x, training=True, need_dx=False)
+            p = model.propagate(x, training=True, need_dx=False)
         dp = model.buffer("dp", p.shape)
-        value = loss.value_and_gradient(model.ops, batch.y, p, self._row_weights(batch, p.shape), dp)
+        value = self._loss.value_and_gradient(model.ops, y, p, weight, dp)
         if self._paired:
             model.logits_backward(dp, need_dx=False)
         else:
             model.backpropagate(dp, need_dx=False)
-        value += model.penalize()
-        self.optimizer.step(model)
-        self._measure(batch.y, p)
+        if self._penalized:
+            value = value + model.penalize()
+        self.optimizer.apply(model)
+        self.trained.add(value, self._measured(y, p), len(x))
         return value
 
-    def test(self, batch: Batch) -> float:
-        """Return the loss of a checked batch without training."""
+    def test(self, batch: Batch):
+        """Return the loss of a checked batch without training, as :meth:`step` does."""
         model = self.model
         p = model.logits(batch.x) if self._paired else model.propagate(batch.x)
         dp = model.buffer("dp", p.shape)
         value = self._loss.value_and_gradient(model.ops, batch.y, p, self._row_weights(batch, p.shape), dp)
-        self._measure(batch.y, p)
-        return value + model.penalty()
+        if self._penalized:
+            value = value + model.penalty()
+        self.tested.add(value, self._measured(batch.y, p), len(p))
+        self.tested.count(p.shape)
+        return value
 
-    def _measure(self, y, p) -> None:
-        if not self.metrics:
-            return
+    def _measured(self, y, p) -> list:
         if self._paired and self._metrics_need_values:
             head, z = self.model.activation, p
             p = self.model.buffer("p", z.shape)
             getattr(self.model.ops, head.rule.kernel)(z, p)
-        for metric in self.metrics:
-            metric.add(self.model.ops, y, p)
+        return [metric.measure(self.model.ops, y, p) for metric in self.metrics]
 
     def _row_weights(self, batch: Batch, shape: tuple[int, ...]) -> np.ndarray:
         if batch.weight is not None:
@@ -96,9 +121,10 @@ class Trainer:
     def prepare(self) -> None:
         """Pair the loss with the model's last activation and resolve the metrics, now that the model is built."""
         head = self.model.activation
-        if self._prepared_for == (head, self.model.output_shape):
+        prepared_for = (head, self.model.output_shape, self.model.ops)
+        if self._prepared_for == prepared_for:
             return
-        self._prepared_for = (head, self.model.output_shape)
+        self._prepared_for = prepared_for
         self._weights: dict[int, np.ndarray] = {}
         self._paired = head is not None and head.function == self.loss.paired_activation
         self._loss = self.loss
@@ -108,26 +134,10 @@ class Trainer:
                               "computed from what goes into it.", stacklevel=4)
             self._loss = self.loss.on_logits()
         self.metrics = [metrics.get(name, self.loss, self.model.output_shape) for name in self.metric_names]
-        self.reset()  # the user's own objects may have counted before
         self._metrics_need_values = any(metric.needs_values for metric in self.metrics)
-
-    def reset(self) -> None:
-        """Begin the metrics anew."""
-        for metric in self.metrics:
-            metric.reset_state()
-
-    def metric_state(self) -> list[tuple[float, int]]:
-        """Return what the metrics have summed up so far."""
-        return [(metric.total, metric.count) for metric in self.metrics]
-
-    def set_metric_state(self, state: list[tuple[float, int]]) -> None:
-        """Take the metrics back to what :meth:`metric_state` returned."""
-        for metric, (total, count) in zip(self.metrics, state, strict=True):
-            metric.total, metric.count = total, count
-
-    def logs(self, loss: float) -> dict[str, float]:
-        """Return the loss and the metrics so far, by name."""
-        return {"loss": loss} | {metric.name: metric.result() for metric in self.metrics}
+        self._penalized = any(parameter.regularizer is not None for parameter in self.model.parameters)
+        for tally in (self.trained, self.tested):
+            tally.prepare(self.model.ops, self.metrics)
 
     def check_labels(self, y: np.ndarray, n: int) -> np.ndarray:
         """Return labels for n samples as the loss takes them, or raise a ValueError that says what would fit."""
@@ -136,7 +146,7 @@ class Trainer:
         checked = self._loss.check(y, shape, self.model.dtype)
         for metric in self.metrics:
             metric.check(y, shape, self.model.dtype)
-        return self.model.ops.asarray(checked, self._loss.label_type(self.model.dtype))
+        return np.ascontiguousarray(checked, self._loss.label_type(self.model.dtype))
 
     def sample_weights(self, y: np.ndarray, sample_weight, class_weight) -> np.ndarray | None:
         """Return each sample's weight (N,): its own times its class'; None where all are 1."""

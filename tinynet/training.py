@@ -1,5 +1,6 @@
 """The loops around the training step: fit, evaluate, predict, and one batch at a time."""
 
+import itertools
 import os
 from collections.abc import Iterator
 
@@ -8,7 +9,18 @@ import numpy as np
 from tinynet.callbacks import Callback, CallbackList, History, progress
 from tinynet.data import Dataset
 from tinynet.errors import as_array
-from tinynet.feed import Batch, accept, as_samples, check_batch_size, check_finite, count_steps, in_steps, make_feed
+from tinynet.feed import (
+    Batch,
+    accept,
+    as_floats,
+    as_samples,
+    check_batch_size,
+    check_finite,
+    check_inputs,
+    count_steps,
+    in_steps,
+    make_feed,
+)
 from tinynet.layers import Layer
 from tinynet.resume import Position
 from tinynet.shapes import as_count
@@ -57,7 +69,7 @@ def fit(trainer: Trainer, x, y, *, batch_size, epochs, verbose, callbacks, valid
     events.call("on_train_begin", {})
     if resume_from is not None:
         resume_callbacks()
-    with position.known_to(trainer):
+    with position.known_to(trainer), trainer.repeating():
         for epoch in range(initial_epoch, epochs):
             if model.stop_training:
                 break
@@ -81,40 +93,32 @@ def fit(trainer: Trainer, x, y, *, batch_size, epochs, verbose, callbacks, valid
 
 def _run_epoch(trainer: Trainer, batches: Iterator[Batch], steps: int, events: CallbackList) -> dict | None:
     """Train on `steps` batches; return the epoch's mean loss and metrics, None if there was no batch left."""
-    def tell(event: str, logs: dict) -> None:
-        state = trainer.metric_state()  # a callback may evaluate
-        events.call(event, done, logs)
-        trainer.set_metric_state(state)
-
-    trainer.reset()
-    total, samples, done = 0.0, 0, 0
+    tally, done = trainer.trained, 0
+    tally.reset()
     for batch in in_steps(batches, steps):
         if events.watches_batches:
-            tell("on_train_batch_begin", {})
-        total += trainer.step(batch) * len(batch.x)
-        samples += len(batch.x)
+            events.call("on_train_batch_begin", done, {})
+        trainer.step(batch)
         if events.watches_batches:
-            events.params["samples"] = samples
-            tell("on_train_batch_end", trainer.logs(total / samples))
+            events.params["samples"] = tally.samples
+            events.call("on_train_batch_end", done, tally.logs())
         done += 1
         if trainer.model.stop_training:
             break
     events.params["done"] = done
     if done < steps:
         trainer.model.stop_training = True
-    return trainer.logs(total / samples) if samples else None
+    return dict(tally.logs()) if done else None
 
 
 def _run_test(trainer: Trainer, feed, steps: int, events: CallbackList) -> dict[str, float]:
     """Return the mean loss and metrics over `steps` batches."""
     events.call("on_test_begin", {})
-    trainer.reset()
-    total, samples = 0.0, 0
+    trainer.tested.reset()
     for batch in in_steps(feed, steps):
         for part in _parts(batch, trainer.loss.reduction):
-            total += trainer.test(part) * len(part.x)
-            samples += len(part.x)
-    logs = trainer.logs(total / samples)
+            trainer.test(part)
+    logs = dict(trainer.tested.logs())
     events.call("on_test_end", logs)
     return logs
 
@@ -170,22 +174,25 @@ def evaluate(trainer: Trainer, x, y, *, batch_size, verbose, sample_weight,
 
 def train_on_batch(trainer: Trainer, x, y, sample_weight, class_weight) -> float | list[float]:
     """Make one update from one batch and return its loss, or [loss, metric, ...]."""
-    return _on_batch(trainer, trainer.step, x, y, sample_weight, class_weight)
+    return _on_batch(trainer, trainer.step, "trained", x, y, sample_weight, class_weight)
 
 
 def test_on_batch(trainer: Trainer, x, y, sample_weight) -> float | list[float]:
     """Return the loss of one batch, or [loss, metric, ...], without training."""
-    return _on_batch(trainer, trainer.test, x, y, sample_weight, None)
+    return _on_batch(trainer, trainer.test, "tested", x, y, sample_weight, None)
 
 
-def _on_batch(trainer: Trainer, run, x, y, sample_weight, class_weight):
+def _on_batch(trainer: Trainer, run, tally: str, x, y, sample_weight, class_weight):
     x, y = accept(trainer.model, x), np.asarray(y)
     if not len(x):
         raise ValueError(f"A batch needs at least one sample. Received: x of shape {x.shape}")
     labels = trainer.check_labels(y, len(x))
-    trainer.reset()
-    value = run(Batch(x, labels, trainer.sample_weights(y, sample_weight, class_weight)))
-    return [value, *(metric.result() for metric in trainer.metrics)] if trainer.metrics else value
+    labels = trainer.model.ops.asarray(labels, labels.dtype)
+    sums = getattr(trainer, tally)
+    with sums.aside():  # a callback may call this in the middle of an epoch
+        run(Batch(x, labels, trainer.sample_weights(y, sample_weight, class_weight)))
+        scores = list(sums.logs().values())
+    return scores if trainer.metrics else scores[0]
 
 
 def predict(model: Layer, x, *, batch_size: int | None, verbose, steps: int | None) -> np.ndarray:
@@ -193,20 +200,26 @@ def predict(model: Layer, x, *, batch_size: int | None, verbose, steps: int | No
     if isinstance(x, Dataset):
         steps = _dataset_steps(x, steps, batch_size)
         inputs = (element[0] if isinstance(element, tuple) else element for element in in_steps(x, steps))
-        batches = (accept(model, batch) for batch in inputs)
+        batches = (as_floats(model, check_inputs(model, batch)) for batch in inputs)
     else:
-        x = accept(model, x)
+        x = as_floats(model, check_inputs(model, x))
         check_finite("x", x)
         size = check_batch_size(batch_size)
         steps = -(-len(x) // size) if steps is None else as_count(steps, "steps")
         batches = (x[i : i + size] for i in range(0, min(len(x), steps * size), size))
     events = CallbackList(progress.choose_for_evaluation(verbose), model, {"epochs": 1, "steps": steps})
     events.call("on_test_begin", {})
-    found = [model.ops.to_numpy(model.propagate(batch)) for batch in batches]
+    found = list(_predicted(model, batches))
     if not found:
         raise ValueError("predict needs at least one input. Received: none")
     events.call("on_test_end", {})
     return np.concatenate(found)
+
+
+def _predicted(model: Layer, batches: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    for first in batches:  # which builds the model, if it is not
+        for (x,) in model.ops.deliver((batch,) for batch in itertools.chain([first], batches)):
+            yield model.ops.to_numpy(model.propagate(x))
 
 
 def _dataset_steps(dataset: Dataset, steps: int | None, batch_size) -> int:

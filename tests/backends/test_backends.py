@@ -198,3 +198,28 @@ def test_writes_of_the_environment_are_seen(source):
                                     "for i in prange(3): pass", "numba.set_num_threads(2)"])
 def test_parallel_kernels_are_seen(source):
     assert parallel_kernels(source) == [1]
+
+
+@pytest.mark.parametrize("number", [-1, 99, 1.0, True, "0"])
+def test_a_device_that_does_not_exist(on_gpu, number):
+    with pytest.raises(ValueError, match=r"set_device takes the number of a GPU; here are 0 \(.*Received: "):
+        tinynet.set_device(number)
+    tinynet.set_device(0)
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_arrays_of_another_backend(on_gpu, direction):
+    x = np.ones((2, 3), np.float32)
+    layer = tinynet.layers.Dense(3, name="mixed")
+    with tinynet.use_backend("cupy"):
+        layer.build((3,))
+    there = layer.ops.asarray(x, "float32")
+    layer.forward(there, training=True)
+    with pytest.raises(TypeError, match="Layer 'mixed' was built for the backend 'cupy'.*asarray.*Received: numpy"):
+        getattr(layer, direction)(x)
+    here = tinynet.layers.Dense(3, name="here")
+    with tinynet.use_backend("numpy"):
+        here.build((3,))
+    here.forward(x, training=True)
+    with pytest.raises(TypeError, match="Layer 'here' was built for the backend 'numpy'"):
+        getattr(here, direction)(there)

@@ -1,8 +1,11 @@
+import importlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tinynet.backends import get_backend
 from tinynet.backends.numpy.conv import naive_conv2d
 from tinynet.shapes import slide
 
@@ -201,6 +204,40 @@ def test_shapes_of_the_tutorials(compare, image, size, c, f, padding):
     y, dx, dkernel, dbias = unwritten(dy.shape, *shapes[:3], dtype=np.float32)
     compare("conv2d", x, kernel, bias, y, window, BUFFER)
     compare("conv2d_backward", x, kernel, dy, dx, dkernel, dbias, window, BUFFER)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("size", [(3, 2), (1, 1)])
+def test_columns_of_a_few_samples_at_a_time(compare, monkeypatch, size, groups):
+    """Where a wing lays columns out for a part of the batch, and for long sums only: both for all convolutions here."""
+    room = importlib.import_module(get_backend().__name__ + ".conv")
+    monkeypatch.setattr(room, "COLUMNS_BYTES", 2_500, raising=False)
+    monkeypatch.setattr(room, "FEW", 0, raising=False)
+    window = slide((5, 4), size, (1, 1), "same")
+    shapes = (7, 5, 4, 2 * groups), (*size, 2, 3 * groups), (3 * groups,), (7, 5, 4, 3 * groups)
+    x, kernel, bias, dy = random(0, *shapes, dtype=np.float32)
+    y, dx, dkernel, dbias = unwritten(dy.shape, *shapes[:3], dtype=np.float32)
+    compare("conv2d", x, kernel, bias, y, window, BUFFER)
+    for relu in (None, np.abs(dy) - 0.5):
+        compare("conv2d_backward", x, kernel, dy, dx, dkernel, dbias, window, BUFFER, relu)
+        compare("conv2d_backward", x, kernel, dy, dx, None, None, window, BUFFER, relu)
+
+
+@pytest.mark.parametrize("with_dx", [False, True])
+@pytest.mark.parametrize(("n", "image", "c"), [(45, (25, 9), 1), (3, (9, 130), 3), (600, (3, 3), 4)])
+def test_many_rows_and_long_ones(compare, n, image, c, with_dx):
+    """More places than one block of a GPU sums, by rows and in a row."""
+    window = slide(image, (3, 3), (1, 1), "same")
+    shapes = (n, *image, c), (3, 3, c, 10), (10,), (n, *image, 10)
+    x, kernel, bias, dy = random(0, *shapes, dtype=np.float32)
+    y, dx, dkernel, dbias = unwritten(dy.shape, *shapes[:3], dtype=np.float32)
+    compare("conv2d", x, kernel, bias, y, window, BUFFER, None, (0, np.inf))
+    compare("conv2d_backward", x, kernel, dy, dx if with_dx else None, dkernel, dbias, window, BUFFER, np.abs(dy) - 0.5)
+    compare("sum_bias", dy, dbias)
+    deep, ddeep = kernel[..., :1].copy(), dkernel[..., :1].copy()
+    y, dy, dbias = y[..., :c].copy(), dy[..., :c].copy(), dbias[:c]
+    compare("depthwise_conv2d", x, deep, None, y, window)
+    compare("depthwise_conv2d_backward", x, deep, dy, dx if with_dx else None, ddeep, dbias, window, BUFFER)
 
 
 @pytest.mark.parametrize("size", [(3, 2), (1, 1)])

@@ -41,14 +41,15 @@ print(total(np.ones(4)))
 """
 RUN_TWO_KERNELS = """
 import numpy as np
-from tinynet.backends.numba import scale, squared_norm
+from tinynet.backends.numba.optim import scale, squared_norm
 x = np.arange(3.0)
 scale(x, 2.0)
 print(squared_norm(x))
 """
 RUN_SIX_KERNELS = """
 import numpy as np
-from tinynet.backends.numba import relu, relu_backward, scale, sgd, squared_norm, tanh_backward
+from tinynet.backends.numba import relu, relu_backward, sgd, tanh_backward
+from tinynet.backends.numba.optim import scale, squared_norm
 x, y, dx = np.array([1.0, -2.0, 3.0]), np.empty(3), np.empty(3)
 relu(x, y)
 relu_backward(x, x, y, dx)

@@ -64,6 +64,19 @@ def test_values_and_gradients(run, name, n, d, seed):
 
 
 @pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize(("n", "d"), [(257, 1), (400, 3), (40_000, 7)])
+def test_many_rows(run, rng, name, n, d):
+    """The same few rows over and over: a sum and gradients that are known."""
+    y, p = (np.resize(a, (n, d)) for a in example(name, rng, 5, d))
+    weight, dp = np.resize(rng.random(5), n), np.full((n, d), np.nan)
+    _, gradient = expected(name, y[:5], p[:5], weight[:5])
+    values = [expected(name, y[a : a + 1], p[a : a + 1], weight[a : a + 1])[0] for a in range(5)]
+    found = run(name, y, p, weight, dp, *KERNELS[name][0])
+    assert found == pytest.approx(math.fsum(values[a % 5] for a in range(n)), rel=1e-11)
+    np.testing.assert_allclose(dp, np.resize(gradient, (n, d)), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", KERNELS)
 def test_float32_against_float64(run, rng, name):
     y, p = (a.astype(np.float32) for a in example(name, rng, 64, 9))
     weight, dp = np.full(64, 1 / 64, np.float32), np.empty((64, 9), np.float32)

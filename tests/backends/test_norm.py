@@ -151,6 +151,27 @@ def test_layer_norm_against_loops(run, n, c, with_gamma, with_beta, seed):
     np.testing.assert_allclose(found[2], wanted_dbeta, **EXACT)
 
 
+@pytest.mark.parametrize("m, c", [(1, 33), (1, 2500), (3, 1024), (2, 1025), (600, 40)])
+@pytest.mark.parametrize("with_gamma", [True, False])
+def test_layer_norm_of_long_rows_and_of_many(run, m, c, with_gamma):
+    x, dy, gamma, beta, _, _ = draw(1, m, c)
+    gamma = gamma if with_gamma else None
+    y, mean, inv_std = empty((m, c), m, m)
+    run("layer_norm", x, gamma, beta, y, mean, inv_std, 0.1)
+    wanted_inv_std = inv_std_of(x.var(axis=1), 0.1)
+    np.testing.assert_allclose(mean, x.mean(axis=1), **EXACT)
+    np.testing.assert_allclose(inv_std, wanted_inv_std, **EXACT)
+    xhat = (x - x.mean(axis=1, keepdims=True)) * wanted_inv_std[:, None]
+    scale = 1 if gamma is None else gamma
+    np.testing.assert_allclose(y, scale * xhat + beta, **EXACT)
+    dx, dgamma, dbeta = empty((m, c), c, c)
+    run("layer_norm_backward", x, mean, inv_std, gamma, dy, dx, dgamma, dbeta)
+    wanted, _, _ = paths(x.T, x.mean(axis=1), wanted_inv_std, None, (dy * scale).T, of_batch=True)
+    np.testing.assert_allclose(dx, wanted.T, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(dgamma, (dy * xhat).sum(axis=0), rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(dbeta, dy.sum(axis=0), rtol=1e-10, atol=1e-10)
+
+
 @pytest.mark.parametrize("asked", [(), (0,), (1,), (2,)])
 def test_layer_norm_gradients_alone(run, asked):
     x, dy, gamma, _, _, _ = draw(3, 7, 3)

@@ -134,6 +134,24 @@ def test_wings(compare, shape, data, seed):
     compare("global_max_pool_backward", dy[:, 0, 0].copy(), x, x.max(axis=(1, 2)), x.copy())
 
 
+@pytest.mark.parametrize("shape", [(3, 40, 9, 1), (2, 9, 8, 40), (1, 5, 90, 7)])
+def test_many_pixels_and_many_channels(compare, rng, shape):
+    window = slide(shape[1:3], (3, 2), (2, 2), "same")
+    x, y = rng.normal(size=shape), np.full((shape[0], *window.places, shape[3]), np.nan)
+    x = np.maximum(x.round(1), 0).astype(np.float32)  # many are equal, as after a ReLU
+    dy = rng.normal(size=y.shape).astype(np.float32)
+    for name in ("max_pool", "average_pool"):
+        compare(name, x, y.astype(np.float32), window)
+    y = pooled(x, window, max).astype(np.float32)
+    compare("max_pool_backward", dy, x, y, x * np.nan, window)
+    compare("average_pool_backward", dy, x * np.nan, window)
+    whole = rng.normal(size=(shape[0], shape[3])).astype(np.float32)
+    compare("global_max_pool", x, whole)
+    compare("global_average_pool", x, whole)
+    compare("global_max_pool_backward", whole, x, x.max(axis=(1, 2)), x * np.nan)
+    compare("global_average_pool_backward", whole, x * np.nan)
+
+
 # Over images of 7×7: 2×2 windows inside it, beyond its last row, beyond its last column; and those that overlap.
 WINDOWS = [slide((7, 7), (2, 2), (2, 2), "valid"), slide((7, 6), (2, 2), (2, 2), "same"),
            slide((6, 7), (2, 2), (2, 2), "same"), slide((7, 7), (3, 3), (2, 2), "same"),

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -118,3 +119,16 @@ def test_wings(compare, shape, size, borders, seed):
     y = padded(rng.normal(size=shape), borders).astype(np.float32)
     compare("zero_pad", x, y, borders[0], borders[2])
     compare("crop", y, x, borders[0], borders[2])
+
+
+@pytest.mark.parametrize("size", [(2, 3), (5, 1)])
+def test_many_pixels_and_channels(compare, rng, size):
+    """So many that no block of threads has them all, and that no number of them fills the last one."""
+    x = rng.normal(size=(2, 9, 11, 37)).astype(np.float32)
+    y = nearest(rng.normal(size=x.shape), size).astype(np.float32)
+    for name in ("upsample", "upsample_bilinear"):
+        compare(name, x, y, size)
+        compare(f"{name}_backward", y, x, size)
+    y = rng.normal(size=larger(x.shape, (1, 2, 0, 3))).astype(np.float32)
+    compare("zero_pad", x, y, 1, 0)
+    compare("crop", y, x, 1, 0)

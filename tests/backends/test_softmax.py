@@ -43,6 +43,33 @@ def test_softmax_and_its_derivative(run, n, c, seed):
     np.testing.assert_allclose(dz, slope, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize(("n", "c"), [(1, 1), (33, 10), (70, 45), (3, 1000), (9000, 3)])
+def test_few_rows_and_many_of_few_classes_and_many(run, rng, n, c):
+    z, dp, weight = rng.normal(0, 3, (n, c)), rng.normal(size=(n, c)), rng.random(n)
+    labels = rng.integers(0, c, n).astype(np.int32)
+    y, p, dz, found = np.eye(c)[labels], *np.full((3, n, c), np.nan)
+    e = np.exp(z)
+    wanted = e / e.sum(axis=1, keepdims=True)
+    run("softmax", z, p)
+    np.testing.assert_allclose(p, wanted, rtol=1e-12)
+    run("softmax_backward", dp, z, p, dz)
+    np.testing.assert_allclose(dz, wanted * (dp - (wanted * dp).sum(axis=1, keepdims=True)), rtol=1e-10, atol=1e-13)
+    own = wanted[np.arange(n), labels]
+    loss = math.fsum(weight * -np.log(own))
+    for kernel, truth in (("softmax_crossentropy", y), ("sparse_softmax_crossentropy", labels)):
+        assert run(kernel, truth, z, weight, found) == pytest.approx(loss, rel=1e-12, abs=1e-14)
+        np.testing.assert_allclose(found, weight[:, None] * (wanted - y), rtol=1e-10, atol=1e-13)
+    clipped = np.clip(wanted, 1e-7, 1 - 1e-7)
+    loss = math.fsum(weight * -np.log(clipped[np.arange(n), labels]))
+    for kernel, truth in (("categorical_crossentropy", y), ("sparse_categorical_crossentropy", labels)):
+        assert run(kernel, truth, wanted, weight, found) == pytest.approx(loss, rel=1e-12)
+        np.testing.assert_allclose(found, weight[:, None] * -y / clipped * (clipped == wanted), rtol=1e-12)
+    for k in (1, 2, 40):
+        hits = ((wanted > own[:, None]).sum(axis=1) < k).sum()
+        assert run("count_hits", labels, z, k) == run("count_one_hot_hits", y, z, k) == hits
+    assert run("count_same_side", y.ravel(), p.ravel(), 0.3) == ((wanted > 0.3) == (y > 0.5)).sum()
+
+
 def test_softmax_runs_along_the_last_axis_of_any_shape(run, rng):
     z = rng.normal(size=(2, 3, 4))
     p, dz, flat, flat_dz = np.empty_like(z), np.empty_like(z), np.empty((6, 4)), np.empty((6, 4))

@@ -146,6 +146,20 @@ def test_wings(compare, shape, interpolation, fill_mode, seed):
     compare("crop_each_backward", dy, corners, np.zeros_like(larger))
 
 
+@pytest.mark.parametrize("fill_mode", ["constant", "reflect"])
+def test_many_images_and_channels(compare, rng, fill_mode):
+    """So many that no block of threads has them all, and that no number of them fills the last one."""
+    x, dy = rng.normal(size=(2, 9, 6, 7, 37)).astype(np.float32)
+    maps, flips = rng.uniform(-1, 1, (9, 2, 3)), rng.random((9, 2)) < 0.5
+    compare("flip", x, flips, np.zeros_like(x))
+    compare("warp", x, maps, np.zeros_like(x), "bilinear", fill_mode, FILL_VALUE)
+    compare("warp_backward", dy, maps, np.zeros_like(x), "bilinear", fill_mode)
+    corners = rng.integers(0, (2, 3), (9, 2), endpoint=True)
+    larger = rng.normal(size=(9, 8, 10, 37)).astype(np.float32)
+    compare("crop_each", larger, corners, np.zeros_like(x))
+    compare("crop_each_backward", dy, corners, np.zeros_like(larger))
+
+
 def test_threads_that_share_a_batch_take_the_maps_of_their_own_images(compare, monkeypatch):
     monkeypatch.setattr(workers, "LARGE_NUMBERS", 0)
     rng = np.random.default_rng(0)

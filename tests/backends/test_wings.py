@@ -12,18 +12,20 @@ from tinynet.backends import get_backend
 from tinynet.backends import numpy as readable
 from tinynet.backends.numba import workers
 
+BUFFER = "buffer"  # stands for the function that hands out scratch arrays
 SHAPES = st.lists(st.integers(1, 6), min_size=1, max_size=4)
 ELEMENTWISE = {"relu": (), "clipped_relu": (6.0,), "leaky_relu": (0.2,), "elu": (), "gelu": (), "sigmoid": (),
                "tanh": (), "softplus": (), "softmax": ()}
 OPTIMIZERS = {"sgd": (0, (0.1,)), "momentum": (1, (0.1, 0.9, True)), "adam": (2, (0.01, 0.9, 0.999, 1e-7, 0.01)),
-              "rmsprop": (1, (0.01, 0.9, 1e-7)), "adagrad": (1, (0.01, 1e-7)), "scale": (None, (0.3,)),
-              "squared_norm": (None, ()), "penalty": (None, (0.3, 0.2)), "add_penalty_gradient": (0, (0.3, 0.2))}
+              "rmsprop": (1, (0.01, 0.9, 1e-7)), "adagrad": (1, (0.01, 1e-7)),
+              "penalty": (None, (0.3, 0.2)), "add_penalty_gradient": (0, (0.3, 0.2))}
 LOSSES = {"mean_squared_error": (), "mean_absolute_error": (), "huber": (0.7,), "binary_crossentropy": (),
           "logistic_crossentropy": (), "categorical_crossentropy": (), "softmax_crossentropy": (),
           "sparse_categorical_crossentropy": (), "sparse_softmax_crossentropy": ()}
 COUNTS = ("count_hits", "count_one_hot_hits", "count_same_side")
-ARRAYS = ("asarray", "draw_uniform", "empty", "may_share_memory", "take", "to_numpy", "zeros")  # see test_memory.py
-WORK = ("lanes", "share")  # see test_workers.py
+ARRAYS = ("asarray", "draw_uniform", "empty", "fits", "is_array", "make_generator", "may_share_memory", "numbers",
+          "take", "tally", "to_numpy", "zeros")  # see test_memory.py
+WORK = ("deliver", "lanes", "repeat", "share")  # see test_steps.py and test_workers.py
 ELSEWHERE = (  # those of the rooms conv, norm, pool, resize and warp, whose own tests compare them
     "add_bias", "conv2d", "conv2d_backward", "depthwise_conv2d", "depthwise_conv2d_backward",
     "sum_bias", "batch_norm", "batch_norm_as_scale", "batch_norm_backward", "layer_norm", "layer_norm_backward",
@@ -41,8 +43,8 @@ def unwritten(shape):
 
 def test_every_kernel_is_compared_here():
     backward = [f"{name}_backward" for name in [*ELEMENTWISE, "dropout", "dense"]]
-    compared = [*ELEMENTWISE, "add", "dropout", "dense", *backward, *OPTIMIZERS, *LOSSES, *COUNTS, *ARRAYS,
-                *WORK, *ELSEWHERE]
+    compared = [*ELEMENTWISE, "add", "dropout", "dense", *backward, *OPTIMIZERS, "shorten", *LOSSES, *COUNTS,
+                *ARRAYS, *WORK, *ELSEWHERE]
     assert sorted(compared) == readable.__all__
 
 
@@ -82,8 +84,12 @@ def test_add(compare, shape, seed):
 def test_dense(compare, n, i, o, use_bias, seed):
     rng = np.random.default_rng(seed)
     x, kernel, bias, dy = (rng.normal(0, 1, shape).astype(np.float32) for shape in ((n, i), (i, o), (o,), (n, o)))
-    compare("dense", x, kernel, bias if use_bias else None, unwritten((n, o)))
-    compare("dense_backward", x, kernel, dy, unwritten((n, i)), unwritten((i, o)), unwritten(o) if use_bias else None)
+    y = unwritten((n, o))
+    for bounds in (None, (0.0, np.inf), (-0.5, 1.0)):
+        compare("dense", x, kernel, bias if use_bias else None, y, bounds)
+    for made in (None, np.maximum(dy[::-1], 0)):
+        compare("dense_backward", x, kernel, dy, unwritten((n, i)), unwritten((i, o)),
+                unwritten(o) if use_bias else None, BUFFER, made)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -110,6 +116,20 @@ def test_optimizers(compare, name, size, seed):
 
 
 @settings(max_examples=25)
+@given(sizes=st.lists(st.integers(1, 300), min_size=1, max_size=4), longest=st.floats(0.1, 40),
+       seed=st.integers(0, 999))
+def test_shorten(backend, sizes, longest, seed):
+    rng = np.random.default_rng(seed)
+    grads = [rng.normal(0, 1, size).astype(np.float32) for size in sizes]
+    results = []
+    for ops in (readable, get_backend()):
+        held = [ops.asarray(grad.copy(), grad.dtype) for grad in grads]
+        ops.shorten(held, longest)
+        results.append(np.concatenate([ops.to_numpy(grad) for grad in held]))
+    np.testing.assert_allclose(results[1], results[0], rtol=1e-5)
+
+
+@settings(max_examples=25)
 @given(n=st.integers(1, 20), classes=st.integers(1, 8), k=st.integers(1, 9), seed=st.integers(0, 999))
 def test_counts(compare, n, classes, k, seed):
     """Few different scores, so that many are equal, and some that are no numbers."""
@@ -126,7 +146,11 @@ def test_kernels_say_what_they_hand_back(backend):
     for name in readable.__all__:
         ours, theirs = (inspect.signature(getattr(kernel, "py_func", kernel))
                         for kernel in (getattr(readable, name), getattr(get_backend(), name)))
-        assert ours.return_annotation == theirs.return_annotation, name
+        wing = get_backend()
+        own = {np.ndarray: type(wing.empty((1,), "float32")),
+               np.random.Generator: type(wing.make_generator(np.random.SeedSequence(0)))}
+        wanted = ours.return_annotation
+        assert theirs.return_annotation == (wanted if name == "to_numpy" else own.get(wanted, wanted)), name
         assert [p.default for p in ours.parameters.values()] == [p.default for p in theirs.parameters.values()], name
 
 
@@ -141,4 +165,4 @@ def test_dense_of_many_rows(compare, monkeypatch, asked):
     x, kernel, dy = (rng.normal(0, 1, shape).astype(np.float32) for shape in ((n, i), (i, o), (n, o)))
     assert room.is_tall(x, dy)
     found = [array if place in asked else None for place, array in enumerate((unwritten((n, i)), unwritten((i, o))))]
-    compare("dense_backward", x, kernel, dy, *found, unwritten(o))
+    compare("dense_backward", x, kernel, dy, *found, unwritten(o), BUFFER)

@@ -60,6 +60,19 @@ def use_backend(name: str) -> Iterator[ModuleType]:
         config.leave_backend_here(token)
 
 
+def set_device(number: int) -> None:
+    """Compute on the GPU of that number from now on, in this thread; 0 is the first, and the one without a choice.
+
+    Raises
+    ------
+    ImportError
+        If the cupy backend cannot be loaded here.
+    ValueError
+        If there is no such GPU.
+    """
+    _load("cupy").device.set_device(number)
+
+
 def _load(name: str) -> ModuleType:
     if name not in _wings:
         try:

@@ -139,6 +139,7 @@ class Layer:
         if not self.built:
             raise ValueError(f"Layer {self.name!r} must be built before forward: call build(input_shape). "
                              f"Received: an input of shape {x.shape}")
+        self._check_wing(x)
         if x.shape[1:] != self.input_shape or not x.ndim:
             raise ValueError(f"Layer {self.name!r} expects inputs of shape {('N', *self.input_shape)}, N being the "
                              f"batch. Received: {x.shape}".replace("'N'", "N"))
@@ -167,6 +168,7 @@ class Layer:
             raise RuntimeError(f"Layer {self.name!r}: backward needs a forward(x, training=True) before it, and each "
                                "such forward serves one backward. Received: backward without one")
         saved = self._saved
+        self._check_wing(dy)
         if dy.shape != (len(saved[0]), *self.output_shape):
             raise ValueError(f"Layer {self.name!r}: dy must have the shape of the output, "
                              f"{(len(saved[0]), *self.output_shape)}. Received: {dy.shape}")
@@ -174,6 +176,12 @@ class Layer:
         if dy.dtype != self.dtype or not dy.flags.c_contiguous:
             dy = self.ops.asarray(dy, self.dtype)
         return dy, *saved
+
+    def _check_wing(self, x) -> None:
+        if not self.ops.is_array(x):
+            raise TypeError(f"Layer {self.name!r} was built for the backend {self.ops.name!r} and takes its arrays: "
+                            f"layer.ops.asarray(x, layer.dtype) makes one, a model's own forward, fit and predict take "
+                            f"NumPy arrays. Received: {type(x).__module__.split('.')[0]}.{type(x).__name__}")
 
     def forget(self) -> None:
         """Drop what forward saved, where no backward will come for it."""

@@ -1,5 +1,7 @@
 """The fully connected layer."""
 
+import math
+
 from tinynet import initializers, random, regularizers
 from tinynet.errors import explain_keywords
 from tinynet.layers.activation import Activation
@@ -26,6 +28,8 @@ class Dense(Layer):
         dkernel[i, o] = Σ_n x[n, i] dz[n, o]                 dkernel = x.T @ dz
         dbias[o]      = Σ_n dz[n, o]
         dx[n, i]      = Σ_o dz[n, o] kernel[i, o]            dx = dz @ kernel.T
+
+    A ReLU is done by the layer's own kernel, in the pass that adds the bias.
 
     Parameters
     ----------
@@ -79,27 +83,42 @@ class Dense(Layer):
         return self.output_shape
 
     def forward(self, x, *, training=False):
-        z = self.logits(x, training=training)
-        return self.activation.forward_over(z, training=training)
+        if not self.activation.is_relu:
+            z = self.logits(x, training=training)
+            return self.activation.forward_over(z, training=training)
+        x = self.check_input(x)
+        y = self._map(x, training, bounds=(0, math.inf))
+        self.keep(training, x, y)
+        return y
 
     def backward(self, dy, *, need_dx=True):
-        dz = self.activation.backward(dy)
-        return self.logits_backward(dz, need_dx=need_dx)
+        if not self.activation.is_relu:
+            dz = self.activation.backward(dy)
+            return self.logits_backward(dz, need_dx=need_dx)
+        dy, x, y = self.recall(dy)
+        return self._go_back(dy, x, need_dx, y)
 
     def logits(self, x, *, training=False):
         """Return z = x @ kernel + bias, the values before the activation."""
         x = self.check_input(x)
-        z = self.output("z", (len(x), *self.output_shape), x, kept=training)
-        self.ops.dense(rows(x), self.kernel.value, self.bias.value if self.use_bias else None, rows(z))
+        z = self._map(x, training)
         self.keep(training, x)
         return z
 
     def logits_backward(self, dz, *, need_dx=True):
         """Fill the gradients of kernel and bias from dz, and return dx."""
         dz, x = self.recall(dz)
+        return self._go_back(dz, x, need_dx)
+
+    def _map(self, x, training, bounds=None):
+        z = self.output("z", (len(x), *self.output_shape), x, kept=training)
+        self.ops.dense(rows(x), self.kernel.value, self.bias.value if self.use_bias else None, rows(z), bounds)
+        return z
+
+    def _go_back(self, dz, x, need_dx, y=None):
         dx = self.output("dx", x.shape, dz) if need_dx else None
         dkernel, dbias = (None, None) if self._frozen else (self.kernel.grad, self.bias.grad if self.use_bias else None)
-        self.ops.dense_backward(rows(x), self.kernel.value, rows(dz), rows(dx), dkernel, dbias)
+        self.ops.dense_backward(rows(x), self.kernel.value, rows(dz), rows(dx), dkernel, dbias, self.buffer, rows(y))
         return dx
 
 

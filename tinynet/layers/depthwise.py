@@ -185,7 +185,7 @@ class SeparableConv2D(Convolution):
         du = self.buffer("du", u.shape)
         dx = self.output("dx", x.shape, dz) if need_dx else None
         self.ops.dense_backward(rows(u), rows(self.pointwise_kernel.value), rows(dz), rows(du),
-                                rows(self.grad(self.pointwise_kernel)), self.grad(self.bias))
+                                rows(self.grad(self.pointwise_kernel)), self.grad(self.bias), self.buffer)
         self.ops.depthwise_conv2d_backward(x, self.depthwise_kernel.value, du, dx, self.grad(self.depthwise_kernel),
                                            None, self.window, self.buffer)
         return dx

@@ -34,8 +34,9 @@ class Dropout(Layer):
         self.rate = float(rate)
 
     def build(self, input_shape):
-        self.generator = random.spawn()
-        return super().build(input_shape)
+        super().build(input_shape)
+        self.generator = self.ops.make_generator(random.spawn_seeds())
+        return self.output_shape
 
     def forward(self, x, *, training=False):
         x = self.check_input(x)

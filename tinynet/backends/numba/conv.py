@@ -51,7 +51,7 @@ def conv2d_backward(x, kernel, dy, dx, dkernel, dbias, window, buffer, y=None) -
     """Equals numpy.conv.conv2d_backward."""
     if is_pointwise(x, kernel, window) and y is None:
         dense_backward(as_columns(x), as_columns(kernel), as_columns(dy), None if dx is None else as_columns(dx),
-                       None if dkernel is None else as_columns(dkernel), dbias)
+                       None if dkernel is None else as_columns(dkernel), dbias, buffer)
         return
     slices = share_out(dy, kernel)
     groups = x.shape[3] // kernel.shape[2]

@@ -7,6 +7,7 @@ go on spinning for a while beside those that share large products.
 
 import numpy as np
 
+from tinynet.backends.numba.elementwise import relu_backward
 from tinynet.backends.numba.jit import jit
 from tinynet.backends.numba.products import (
     add_tile,
@@ -29,18 +30,24 @@ BLAS_THREADS_FROM = 200_000
 """Multiplications up to which OpenBLAS uses one thread by itself."""
 
 
-def dense(x, kernel, bias, y) -> None:
+def dense(x, kernel, bias, y, bounds=None) -> None:
     """Equals numpy.dense.dense."""
     if is_large(products=x.size * y.shape[1]):
         share(lambda _, outputs: np.matmul(x, kernel[:, outputs], out=y[:, outputs]), parts(y.shape[1]))
     else:
         multiply(x, kernel, y)
-    if bias is not None:
+    if bounds is not None:
+        finish_rows(y, y.reshape(-1)[:0] if bias is None else bias, *bounds)
+    elif bias is not None:
         add_to_rows(y, bias)
 
 
-def dense_backward(x, kernel, dy, dx, dkernel, dbias) -> None:
+def dense_backward(x, kernel, dy, dx, dkernel, dbias, buffer, y=None) -> None:
     """Equals numpy.dense.dense_backward."""
+    if y is not None:
+        dz = buffer("dz", dy.shape)
+        relu_backward(dy, y, y, dz)
+        dy = dz
     if dbias is not None:
         sum_rows(dy, dbias)
     if is_tall(x, dy):
@@ -162,6 +169,16 @@ def add_to_rows(y, bias) -> None:
     for n in range(y.shape[0]):
         for o in range(y.shape[1]):
             y[n, o] += bias[o]
+
+
+@jit
+def finish_rows(y, bias, low, high) -> None:
+    """Compute y = y + bias, clipped to what lies between low and high; an empty bias counts as 0."""
+    low, high = y.dtype.type(low), y.dtype.type(high)
+    for n in range(y.shape[0]):
+        for o in range(y.shape[1]):
+            value = y[n, o] + bias[o] if bias.size else y[n, o]
+            y[n, o] = low if value < low else high if value > high else value
 
 
 @jit

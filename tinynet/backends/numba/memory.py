@@ -1,5 +1,19 @@
 """Arrays of this wing are NumPy's: the room is the numpy wing's own."""
 
-from tinynet.backends.numpy.memory import asarray, draw_uniform, empty, may_share_memory, take, to_numpy, zeros
+from tinynet.backends.numpy.memory import (
+    asarray,
+    draw_uniform,
+    empty,
+    fits,
+    is_array,
+    make_generator,
+    may_share_memory,
+    numbers,
+    take,
+    tally,
+    to_numpy,
+    zeros,
+)
 
-__all__ = ["asarray", "draw_uniform", "empty", "may_share_memory", "take", "to_numpy", "zeros"]
+__all__ = ["asarray", "draw_uniform", "empty", "fits", "is_array", "make_generator", "may_share_memory", "numbers",
+           "take", "tally", "to_numpy", "zeros"]

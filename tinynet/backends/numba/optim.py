@@ -10,6 +10,8 @@ epsilon below 1e-15 would feel it.
 
 import math
 
+import numpy as np
+
 from tinynet.backends.numba.jit import jit
 from tinynet.backends.numba.workers import shared
 
@@ -74,10 +76,18 @@ def adagrad(value, grad, total, rate, epsilon) -> None:
         value[i] -= r * grad[i] / math.sqrt(total[i] + e)
 
 
+def shorten(grads, longest) -> None:
+    """Equals numpy.optim.shorten."""
+    norm = math.sqrt(sum(squared_norm(grad) for grad in grads))
+    if norm > longest:
+        for grad in grads:
+            scale(grad, longest / norm)
+
+
 @jit
 def squared_norm(grad) -> float:
-    """Equals numpy.optim.squared_norm."""
-    total = 0.0
+    """Return Σ grad²."""
+    total = np.float64(0)  # a float would become float32 beside one, where nothing is compiled
     for i in range(grad.size):
         total += grad[i] * grad[i]
     return total
@@ -85,7 +95,7 @@ def squared_norm(grad) -> float:
 
 @jit
 def scale(grad, factor) -> None:
-    """Equals numpy.optim.scale."""
+    """grad *= factor."""
     f = grad.dtype.type(factor)
     for i in range(grad.size):
         grad[i] *= f
@@ -95,7 +105,7 @@ def scale(grad, factor) -> None:
 def penalty(value, l1, l2) -> float:
     """Equals numpy.optim.penalty."""
     flat = value.ravel()
-    sizes, squares = 0.0, 0.0
+    sizes, squares = np.float64(0), np.float64(0)
     for i in range(flat.size):
         sizes += abs(flat[i])
         squares += flat[i] * flat[i]

@@ -35,7 +35,20 @@ from tinynet.backends.numpy.losses import (
     mean_absolute_error,
     mean_squared_error,
 )
-from tinynet.backends.numpy.memory import asarray, draw_uniform, empty, may_share_memory, take, to_numpy, zeros
+from tinynet.backends.numpy.memory import (
+    asarray,
+    draw_uniform,
+    empty,
+    fits,
+    is_array,
+    make_generator,
+    may_share_memory,
+    numbers,
+    take,
+    tally,
+    to_numpy,
+    zeros,
+)
 from tinynet.backends.numpy.norm import (
     batch_norm,
     batch_norm_as_scale,
@@ -52,9 +65,8 @@ from tinynet.backends.numpy.optim import (
     momentum,
     penalty,
     rmsprop,
-    scale,
     sgd,
-    squared_norm,
+    shorten,
 )
 from tinynet.backends.numpy.pool import (
     average_pool,
@@ -85,6 +97,7 @@ from tinynet.backends.numpy.softmax import (
     sparse_categorical_crossentropy,
     sparse_softmax_crossentropy,
 )
+from tinynet.backends.numpy.steps import deliver, repeat
 from tinynet.backends.numpy.warp import crop_each, crop_each_backward, flip, warp, warp_backward
 from tinynet.backends.numpy.workers import lanes, share
 
@@ -114,6 +127,7 @@ __all__ = [
     "crop",
     "crop_each",
     "crop_each_backward",
+    "deliver",
     "dense",
     "dense_backward",
     "depthwise_conv2d",
@@ -124,6 +138,7 @@ __all__ = [
     "elu",
     "elu_backward",
     "empty",
+    "fits",
     "flip",
     "gelu",
     "gelu_backward",
@@ -132,12 +147,14 @@ __all__ = [
     "global_max_pool",
     "global_max_pool_backward",
     "huber",
+    "is_array",
     "lanes",
     "layer_norm",
     "layer_norm_backward",
     "leaky_relu",
     "leaky_relu_backward",
     "logistic_crossentropy",
+    "make_generator",
     "max_pool",
     "max_pool_backward",
     "may_share_memory",
@@ -146,13 +163,15 @@ __all__ = [
     "moments",
     "momentum",
     "moving_average",
+    "numbers",
     "penalty",
     "relu",
     "relu_backward",
+    "repeat",
     "rmsprop",
-    "scale",
     "sgd",
     "share",
+    "shorten",
     "sigmoid",
     "sigmoid_backward",
     "softmax",
@@ -162,9 +181,9 @@ __all__ = [
     "softplus_backward",
     "sparse_categorical_crossentropy",
     "sparse_softmax_crossentropy",
-    "squared_norm",
     "sum_bias",
     "take",
+    "tally",
     "tanh",
     "tanh_backward",
     "to_numpy",

@@ -33,15 +33,51 @@ def may_share_memory(a: np.ndarray, b: np.ndarray) -> bool:
     return np.may_share_memory(a, b)
 
 
+def is_array(x) -> bool:
+    """Whether `x` is an array of this wing."""
+    return isinstance(x, np.ndarray)
+
+
 def to_numpy(x: np.ndarray) -> np.ndarray:
     """Return a copy of `x` as a NumPy array of the caller's own."""
     return np.array(x)
 
 
+def fits(size: int) -> bool:
+    """Whether there is room for so many bytes of data beside the layers: on the host they lie already."""
+    return True
+
+
 def take(x: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
-    """Gather a batch: out[i] = x[rows[i]]. x (M, ...), rows (N,) integers in range, out (N, ...)."""
+    """Gather a batch: out[i] = x[rows[i]]. x (M, ...), rows (N,) integers in range, out (N, ...) of any type."""
+    if x.dtype != out.dtype:
+        out[...] = x[rows]
+        return
     # mode="clip" spares the copy that np.take makes to leave `out` untouched when an index is out of range.
     np.take(x, rows, axis=0, out=out, mode="clip")
+
+
+def numbers(values: tuple[float, ...], held: list | None) -> list:
+    """Return `values`, which change from step to step, as this wing's kernels take them.
+
+    A wing may keep them in one place, `held`, which is what was returned the last time.
+    """
+    return list(values)
+
+
+def tally(totals: np.ndarray, values: list, times: list) -> None:
+    """Add up: totals[i] += values[i] · times[i]. totals of float64, values what losses and counts return."""
+    for i, (value, each) in enumerate(zip(values, times, strict=True)):
+        totals[i] += value * each
+
+
+def make_generator(seeds: np.random.SeedSequence) -> np.random.Generator:
+    """Make a generator for :func:`draw_uniform`.
+
+    It is Philox (https://doi.org/10.1145/2063384.2063405), whose n-th number is a function of n and of a key: so a
+    wing may draw many at once, and yet the same.
+    """
+    return np.random.Generator(np.random.Philox(seeds))
 
 
 def draw_uniform(generator: np.random.Generator, out: np.ndarray) -> None:

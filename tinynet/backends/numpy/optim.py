@@ -3,6 +3,8 @@
 Beside them the penalties that regularizers add to a loss, over arrays of any shape.
 """
 
+import math
+
 import numpy as np
 
 
@@ -41,14 +43,12 @@ def adagrad(value, grad, total, rate, epsilon) -> None:
     value -= rate * grad / np.sqrt(total + epsilon)
 
 
-def squared_norm(grad) -> float:
-    """Return Σ grad²."""
-    return float(np.dot(grad, grad))
-
-
-def scale(grad, factor) -> None:
-    """grad *= factor."""
-    grad *= factor
+def shorten(grads, longest) -> None:
+    """grad *= longest / norm, for each of the list `grads`, if norm > longest: √Σ grad² over all of them together."""
+    norm = math.sqrt(sum(float(np.dot(grad, grad)) for grad in grads))
+    if norm > longest:
+        for grad in grads:
+            grad *= longest / norm
 
 
 def penalty(value, l1, l2) -> float:

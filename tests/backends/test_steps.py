@@ -1,0 +1,134 @@
+"""Steps that a wing does by heart, and batches that it copies over: the same numbers as without."""
+
+import importlib
+import logging
+
+import numpy as np
+import pytest
+
+import tinynet
+from tinynet import Sequential, layers, optimizers, regularizers
+from tinynet.backends import get_backend
+from tinynet.data import Dataset
+
+
+def network():
+    return Sequential([
+        layers.Conv2D(4, 3, activation="relu", padding="same", input_shape=(6, 6, 2)),
+        layers.BatchNormalization(),
+        layers.ReLU(),
+        layers.MaxPooling2D(2),
+        layers.Flatten(),
+        layers.Dropout(0.3),
+        layers.Dense(5, activation="relu", kernel_regularizer=regularizers.L2(0.01)),
+        layers.Dense(3, activation="softmax"),
+    ])
+
+
+def trained(backend, data, make=network, optimizer=lambda: optimizers.Adam(0.01), as_dataset=False, **options):
+    with tinynet.use_backend(backend):
+        tinynet.set_seed(0)
+        model = make()
+        model.compile(optimizer(), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        given = [Dataset.from_tensor_slices(data).batch(8)] if as_dataset else data
+        options = options if as_dataset else {"batch_size": 8} | options
+        history = model.fit(*given, epochs=4, verbose=0, **options)
+        return model, history.history
+
+
+@pytest.fixture
+def data(rng):
+    return rng.normal(size=(29, 6, 6, 2)).astype(np.float32), rng.integers(0, 3, 29)
+
+
+WAYS = {"shuffled": {}, "in order": {"shuffle": False}, "a dataset": {"as_dataset": True},
+        "weighted": {"sample_weight": np.linspace(0.5, 1.5, 29)}}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_training_is_the_same_on_every_backend(backend, data, way):
+    """29 samples by 8 are three whole batches and an odd one; in the fourth epoch both sizes are done by heart."""
+    model, history = trained(backend, data, **WAYS[way])
+    wanted, told = trained("numpy", data, **WAYS[way])
+    for name in told:
+        np.testing.assert_allclose(history[name], told[name], rtol=1e-4, atol=1e-6)
+    for weight, other in zip(model.get_weights(), wanted.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, other, rtol=1e-3, atol=1e-4)
+
+
+OPTIMIZERS = {
+    "schedule": lambda: optimizers.Adam(lambda step: 0.01 / (1 + step)),
+    "weight decay": lambda: optimizers.AdamW(0.01, weight_decay=0.1),
+    "clipped": lambda: optimizers.SGD(0.1, momentum=0.9, global_clipnorm=0.05),
+    "each clipped": lambda: optimizers.RMSprop(0.01, clipnorm=0.05),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_numbers_that_change_from_step_to_step(backend, data, name):
+    model, history = trained(backend, data, optimizer=OPTIMIZERS[name])
+    wanted, told = trained("numpy", data, optimizer=OPTIMIZERS[name])
+    np.testing.assert_allclose(history["loss"], told["loss"], rtol=1e-4)
+
+
+def test_a_layer_that_draws_on_the_host(backend, data, caplog):
+    """Its draws cannot be recorded; the step is run as it comes, and a log says why."""
+    def make():
+        return Sequential([layers.RandomFlip("horizontal", input_shape=(6, 6, 2)), *network().layers])
+
+    with caplog.at_level(logging.WARNING, "tinynet"):
+        _, history = trained(backend, data, make)
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == (backend == "cupy")
+    assert all("layer 'random_flip' needs numbers from the host" in text for text in said)
+    np.testing.assert_allclose(history["loss"], trained("numpy", data, make)[1]["loss"], rtol=1e-4)
+
+
+def test_a_layer_frozen_between_two_steps(backend, data):
+    class Freeze(tinynet.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.model.layers[0].trainable = epoch < 2
+            self.seen = [*getattr(self, "seen", []), self.model.layers[0].get_weights()[0]]
+
+    freeze = Freeze()
+    trained(backend, data, callbacks=[freeze])
+    assert not np.array_equal(freeze.seen[1], freeze.seen[2])
+    np.testing.assert_array_equal(freeze.seen[2], freeze.seen[3])
+
+
+def test_an_evaluation_of_larger_batches_between_two_epochs(backend, data):
+    """Layers then make larger buffers; a recorded step goes on with those that it knows."""
+    class Evaluate(tinynet.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.evaluate(*data, batch_size=29, verbose=0)
+
+    _, history = trained(backend, data, callbacks=[Evaluate()])
+    assert history["loss"] == trained(backend, data)[1]["loss"]
+
+
+def test_bytes_become_floats_batch_by_batch(backend, rng):
+    x, y = rng.integers(0, 256, (29, 6, 6, 2), dtype=np.uint8), rng.integers(0, 3, 29)
+    for shuffle in (True, False):
+        found = trained(backend, (x, y), shuffle=shuffle)[1]["loss"]
+        assert found == trained(backend, (x.astype(np.float32), y), shuffle=shuffle)[1]["loss"]
+
+
+def test_what_is_delivered(backend, rng):
+    wing = get_backend()
+    given = [(rng.normal(size=(n, 3)).astype(np.float32), np.arange(n, dtype=np.int32)) for n in (4, 4, 5, 2, 4)]
+    found = [[wing.to_numpy(array) for array in arrays] for arrays in wing.deliver(iter(given))]
+    for wanted, got in zip(given, found, strict=True):
+        for one, other in zip(wanted, got, strict=True):
+            np.testing.assert_array_equal(one, other)
+            assert one.dtype == other.dtype
+
+
+def test_on_a_gpu_steps_are_recorded_and_replayed(on_gpu, data, monkeypatch):
+    steps = importlib.import_module("tinynet.backends.cupy.steps")
+    launched = []
+    launch = steps.Graph.launch
+    monkeypatch.setattr(steps.Graph, "launch", lambda graph: (launched.append(graph), launch(graph)))
+    trained("cupy", data)
+    # Of 3 · 4 steps of the whole size the first is run as it comes, and so is the first of the 4 odd ones.
+    assert len(launched) == 11 + 3
+    assert len(set(launched)) == 2

@@ -1,0 +1,87 @@
+"""CUDA sources: the kernels of a room, compiled once for each float type, and launched.
+
+Each room `<room>.py` has its kernels beside it in `<room>.cu`. CUDA C++ in short: a kernel is a function that very many
+threads run at once. They come in blocks of `blockDim.x` threads; `blockIdx.x` is the block's number and `threadIdx.x`
+the thread's number in it. Threads of one block may share memory (`__shared__`) and wait for each other
+(`__syncthreads`); blocks know nothing of each other. `common.cuh` has what all rooms use: `real`, which is float or
+double, the number of a thread, and sums over a block.
+"""
+
+import functools
+from pathlib import Path
+
+import cupy as cp
+import numpy as np
+
+from tinynet.backends.cupy.recorder import keep
+
+THREADS = 256
+"""Threads of a block, where a kernel has no reason for another number."""
+
+MOST = 2**31 - 1  # kernels count in int
+_HERE = Path(__file__).parent
+_C_NAMES = {"float32": "float", "float64": "double"}
+
+
+class Source:
+    """The kernels of one room's `.cu` file.
+
+    Arguments are handed over by their types: an array as a pointer to its first number, so it must be contiguous; None
+    as a null pointer; a bool or an int as C's int; a float as C's double.
+
+    Parameters
+    ----------
+    room : str
+        The file's name, without its ending.
+    """
+
+    def __init__(self, room: str):
+        self.room = room
+
+    def each(self, kernel: str, count: int, *arguments) -> None:
+        """Launch a kernel that has one thread for each of `count` numbers, and leaves the threads beyond them idle."""
+        self.launch(kernel, -(-count // THREADS), THREADS, *arguments)
+
+    def launch(self, kernel: str, blocks: int | tuple[int, ...], threads: int, *arguments) -> None:
+        """Launch a kernel in so many blocks of so many threads.
+
+        Its `real` is float if one of the arrays is of float32; double arrays beside it are sums, or numbers.
+        """
+        blocks = blocks if isinstance(blocks, tuple) else (blocks,)
+        if 0 in blocks:
+            return
+        found = {a.dtype.name for a in arguments if isinstance(a, cp.ndarray)}
+        dtype = "float64" if "float64" in found and "float32" not in found else "float32"
+        keep(arguments)
+        compiled(self.room, kernel, dtype)(blocks, (threads,), tuple(map(_as_c, arguments)))
+
+
+@functools.cache
+def compiled(room: str, kernel: str, dtype: str):
+    """Return a kernel for a float type, on the device that is in use."""
+    return _module(room, dtype).get_function(kernel)
+
+
+@functools.cache
+def _module(room: str, dtype: str):
+    return cp.RawModule(code=text(room), options=options(dtype))
+
+
+def text(room: str) -> str:
+    """Return the source of a room: what all rooms use, and its own."""
+    return (_HERE / "common.cuh").read_text("utf-8") + (_HERE / f"{room}.cu").read_text("utf-8")
+
+
+def options(dtype: str) -> tuple[str, ...]:
+    """Return the compiler's options for a float type."""
+    return ("--std=c++17", f"-DREAL={_C_NAMES[dtype]}")
+
+
+def _as_c(argument):
+    if isinstance(argument, bool | int | np.integer):
+        if not -MOST <= argument <= MOST:
+            raise ValueError(f"CUDA kernels here count to {MOST}; take smaller batches. Received: {argument}")
+        return np.int32(argument)
+    if isinstance(argument, float | np.floating):
+        return np.float64(argument)
+    return argument

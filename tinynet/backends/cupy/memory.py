@@ -1,0 +1,162 @@
+"""Arrays on the GPU, random numbers in them, and numbers that stay there.
+
+A *number* is an array of one float64. Losses and counts are such, and so is what changes from step to step, as the
+learning rate: the host writes it, or reads it, only where somebody wants to know, and a recorded step finds it in its
+place.
+"""
+
+import math
+import sys
+
+import cupy as cp
+import numpy as np
+
+from tinynet.backends.cupy.launch import Source
+from tinynet.backends.cupy.recorder import note_host_array
+
+SHARE = 0.5
+"""Share of the free memory that a data set may fill; the rest is for the layers."""
+
+_AT_ONCE = 4  # numbers that one launch sets or adds up
+_source = Source("memory")
+_TAKE = {"float32": "take_reals", "float64": "take_reals", "uint8": "take_bytes", "int32": "take_labels"}
+
+
+def empty(shape: tuple[int, ...], dtype: str) -> cp.ndarray:
+    """Equals numpy.memory.empty.
+
+    Raises
+    ------
+    MemoryError
+        If the GPU has no room for it: how many bytes it needs, and how many are free.
+    """
+    try:
+        return cp.empty(shape, dtype)
+    except cp.cuda.memory.OutOfMemoryError as error:
+        asked = math.prod(shape) * np.dtype(dtype).itemsize
+        raise MemoryError(f"The GPU has no room for an array of shape {tuple(shape)}: it takes {asked:,} bytes, and "
+                          f"{free_bytes():,} are free") from error
+
+
+def zeros(shape: tuple[int, ...], dtype: str) -> cp.ndarray:
+    """Equals numpy.memory.zeros."""
+    made = empty(shape, dtype)
+    made[...] = 0
+    return made
+
+
+def asarray(x, dtype: str) -> cp.ndarray:
+    """Equals numpy.memory.asarray. An array of the host is copied over."""
+    if isinstance(x, cp.ndarray):
+        return cp.ascontiguousarray(x, dtype)
+    note_host_array(sys._getframe())
+    x = np.ascontiguousarray(x, dtype)
+    made = empty(x.shape, x.dtype)
+    made.set(x)
+    return made
+
+
+def is_array(x) -> bool:
+    """Equals numpy.memory.is_array."""
+    return isinstance(x, cp.ndarray)
+
+
+def may_share_memory(a: cp.ndarray, b: cp.ndarray) -> bool:
+    """Equals numpy.memory.may_share_memory. Both are contiguous."""
+    first, second = a.data.ptr, b.data.ptr
+    return first < second + b.nbytes and second < first + a.nbytes
+
+
+def to_numpy(x: cp.ndarray) -> np.ndarray:
+    """Equals numpy.memory.to_numpy. It waits until all that was launched is done."""
+    return cp.asnumpy(x)
+
+
+def fits(size: int) -> bool:
+    """Equals numpy.memory.fits. The GPU needs so much memory to spare."""
+    return size <= SHARE * free_bytes()
+
+
+def free_bytes() -> int:
+    """Return how many bytes of the GPU's memory are free, or held by CuPy for arrays to come."""
+    return cp.cuda.runtime.memGetInfo()[0] + cp.get_default_memory_pool().free_bytes()
+
+
+def take(x: cp.ndarray, rows: cp.ndarray, out: cp.ndarray) -> None:
+    """Equals numpy.memory.take. A thread for each number of out. Bytes become floats on the way."""
+    width = out.size // max(len(out), 1)
+    _source.each(_TAKE[x.dtype.name], out.size, x, rows, out, width, out.size)
+
+
+def number(value) -> cp.ndarray:
+    """Return a number of this wing: `value` itself where it is one already."""
+    return value if isinstance(value, cp.ndarray) else numbers((value,), None)[0]
+
+
+def numbers(values: tuple[float, ...], held: list | None) -> list:
+    """Equals numpy.memory.numbers. It returns those of `held`, set anew, or the first ones."""
+    if held is None:
+        whole = empty((len(values),), "float64")
+        held = [whole[i : i + 1] for i in range(len(values))]
+    for i in range(0, len(values), _AT_ONCE):
+        part = [float(value) for value in values[i : i + _AT_ONCE]]
+        _source.launch("set_numbers", 1, 1, held[i], len(part), *part, *[0.0] * (_AT_ONCE - len(part)))
+    return held
+
+
+def tally(totals: cp.ndarray, values: list, times: list) -> None:
+    """Equals numpy.memory.tally."""
+    for i in range(0, len(values), _AT_ONCE):
+        part = [(number(value), float(each)) for value, each in zip(values, times, strict=True)][i : i + _AT_ONCE]
+        part += [(None, 0.0)] * (_AT_ONCE - len(part))
+        _source.launch("tally", 1, 1, totals[i:], min(_AT_ONCE, len(values) - i), *[a for pair in part for a in pair])
+
+
+class Generator:
+    """NumPy's Philox generator, with its state on the device: it draws the same numbers there.
+
+    Parameters
+    ----------
+    seeds : np.random.SeedSequence
+        Where it begins.
+    """
+
+    def __init__(self, seeds: np.random.SeedSequence):
+        self.device = empty((3,), "uint64")
+        self.state = np.random.Philox(seeds).state
+
+    @property
+    def bit_generator(self) -> "Generator":
+        """Itself, so that its state is found where that of a NumPy generator is."""
+        return self
+
+    @property
+    def state(self) -> dict:
+        """Where the generator stands, as the state of NumPy's Philox."""
+        *key, halves = (int(word) for word in to_numpy(self.device))
+        words = -(-halves // 2)
+        twin = np.random.Philox(key=np.array(key, np.uint64), counter=max(0, (words - 1) // 4))
+        if halves:
+            twin.random_raw((words - 1) % 4 + 1 - halves % 2)
+        if halves % 2:
+            np.random.Generator(twin).random(dtype=np.float32)
+        return twin.state
+
+    @state.setter
+    def state(self, state: dict) -> None:
+        np.random.Philox().state = state  # which raises an error if it is none
+        counter = sum(int(word) << (64 * i) for i, word in enumerate(state["state"]["counter"]))
+        words = max(0, counter - 1) * 4 + (state["buffer_pos"] if counter else 0)
+        halves = 2 * words - state["has_uint32"]
+        self.device.set(np.array([*state["state"]["key"], halves], np.uint64))
+
+
+def make_generator(seeds: np.random.SeedSequence) -> Generator:
+    """Equals numpy.memory.make_generator. Its state lies on the device, so that a recorded step draws on."""
+    return Generator(seeds)
+
+
+def draw_uniform(generator: Generator, out: cp.ndarray) -> None:
+    """Equals numpy.memory.draw_uniform. The numbers are the same to the last bit; a thread for each."""
+    _source.each("draw_uniform", out.size, generator.device, out, out.size)
+    _source.launch("count_drawn", 1, 1, generator.device, out.size, out.dtype == np.float32)

@@ -1,0 +1,34 @@
+"""One number from many: each block writes the sum of its part, and one more block adds these sums up.
+
+The order of the additions depends on the sizes alone, so the same numbers always make the same total, to the last bit.
+"""
+
+import cupy as cp
+import numpy as np
+
+from tinynet.backends.cupy.launch import THREADS, Source
+
+ROUNDS = 4
+"""So many rounds of one block take no longer than the second launch that several blocks would need."""
+
+MOST_BLOCKS = 1024
+"""Enough to keep every multiprocessor busy, and few to add up."""
+
+_source = Source("totals")
+
+
+def blocks_for(count: int, at_once: int = THREADS) -> int:
+    """Return how many blocks share `count` terms if each takes `at_once` of them in a round."""
+    rounds = -(-count // at_once)
+    return 1 if rounds <= ROUNDS else min(rounds, MOST_BLOCKS)
+
+
+def add_up(source: Source, kernel: str, blocks: int, *arguments):
+    """Launch a kernel whose blocks write one sum each, into its last argument; return the sum of them, a number."""
+    sums = cp.empty(blocks, np.float64)
+    source.launch(kernel, blocks, THREADS, *arguments, sums)
+    if blocks == 1:
+        return sums
+    total = cp.empty(1, np.float64)
+    _source.launch("add_up", 1, THREADS, sums, blocks, total)
+    return total

@@ -1,0 +1,93 @@
+"""The loss and the metrics of an epoch, summed up where the kernels run, and read when somebody looks."""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from types import ModuleType
+
+from tinynet.metrics import Metric
+
+
+class Tally:
+    """Sums over batches: of each batch's mean loss, as often as it has samples, and of what the metrics measured.
+
+    It can be asked for nothing but :meth:`reset` until :meth:`prepare` has been called.
+    """
+
+    def __init__(self):
+        self._totals = None
+
+    def prepare(self, ops: ModuleType, metrics: Sequence[Metric]) -> None:
+        """Begin to sum up, on the backend `ops`, the loss and what these metrics measure."""
+        self._ops = ops
+        self._metrics = metrics
+        self._totals = ops.zeros((1 + len(metrics),), "float64")
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew."""
+        if self._totals is not None:
+            self._totals[...] = 0
+            self._counts = [0] * (1 + len(self._metrics))
+
+    @property
+    def samples(self) -> int:
+        """How many samples were counted."""
+        return self._counts[0]
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Count from nothing inside; afterwards the sums are as they were."""
+        totals, counts = self._totals.copy(), self._counts
+        self.reset()
+        try:
+            yield
+        finally:
+            self._totals[...] = totals
+            self._counts = counts
+
+    def add(self, loss, measured: list, samples: int) -> None:
+        """Add a batch's loss and what the metrics measured, where the kernels are; it may be recorded and replayed."""
+        self._ops.tally(self._totals, [loss, *measured], [samples, *[1] * len(measured)])
+
+    def count(self, shape: tuple[int, ...]) -> None:
+        """Count the samples of a batch whose predictions are of that shape."""
+        self._counts[0] += shape[0]
+        for i, metric in enumerate(self._metrics, 1):
+            self._counts[i] += metric.counted(shape)
+
+    def logs(self) -> "Logs":
+        """Return the means so far; later batches do not change them."""
+        return Logs(self._ops, ["loss", *[metric.name for metric in self._metrics]], self._totals.copy(),
+                    list(self._counts))
+
+
+class Logs(Mapping):
+    """The mean loss and metrics by name, as they were then; a GPU is asked for them when they are looked at."""
+
+    def __init__(self, ops: ModuleType, names: list[str], totals, counts: list[int]):
+        self._ops, self._names, self._totals, self._counts = ops, names, totals, counts
+        self._means: dict[str, float] | None = None
+
+    def _read(self) -> dict[str, float]:
+        if self._means is None:
+            sums = zip(self._names, self._ops.to_numpy(self._totals).tolist(), self._counts, strict=True)
+            self._means = {name: total / count if count else float("nan") for name, total, count in sums}
+        return self._means
+
+    def __getitem__(self, name: str) -> float:
+        return self._read()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __or__(self, other: Mapping) -> dict[str, float]:
+        return self._read() | dict(other)
+
+    def __ror__(self, other: Mapping) -> dict[str, float]:
+        return dict(other) | self._read()
+
+    def __repr__(self) -> str:
+        return repr(self._read())
