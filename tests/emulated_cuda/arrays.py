@@ -322,7 +322,7 @@ def _ufunc(name):
         values = [_numpy_of(a) for a in args[: function.nin]]
         out = args[function.nin] if len(args) > function.nin else out
         if out is None:
-            like = function(*[np.ones((), v.dtype) if isinstance(v, np.ndarray) else v for v in values], dtype=dtype)
+            like = function(*[np.ones(1, v.dtype) if isinstance(v, np.ndarray) else v for v in values], dtype=dtype)
             out = ndarray(np.broadcast_shapes(*map(np.shape, values)), like.dtype)
         elif not isinstance(out, ndarray):
             raise TypeError(f"Unsupported type {type(out)}")
