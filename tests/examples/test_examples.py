@@ -26,6 +26,7 @@ SCRIPTS = (
     "mnist_03_decay_dropout",
     "mnist_04_convnet",
     "mnist_05_dropout_batch_norm",
+    "mnist_fast",
     "flowers_dense",
     "flowers_transfer_learning",
     "flowers_fine_tuning",
@@ -305,6 +306,36 @@ def test_step_05_ends_with_batch_normalisation(run, tmp_path):
     check_pictures(printed, tmp_path, 16)
 
 
+def test_the_fast_one_trains_a_whole_schedule_and_only_that_is_timed(run, tmp_path, monkeypatch):
+    fits = []
+    fit = tinynet.Sequential.fit
+
+    def watched(model, x, *arguments, **keywords):
+        history = fit(model, x, *arguments, **keywords)
+        fits.append((model, len(x), model.optimizer.iterations, model.optimizer.current_rate))
+        return history
+
+    monkeypatch.setattr(tinynet.Sequential, "fit", watched)
+    printed = run("mnist_fast", "--epochs", "2", "--batch-size", "40", images=2010)
+    assert "Total params: 20,490" in printed
+    (thrown_away, few, three, _), (model, images, steps, last_rate) = fits
+    assert thrown_away is not model and (few, three) == (120, 3)
+    assert (images, steps) == (2010, 2 * 51)  # the last batch is of ten
+    rates = [model.optimizer.learning_rate(step) for step in range(steps)]
+    assert max(rates) == rates[20] == 0.03
+    assert rates[:21] == sorted(rates[:21]) and rates[20:] == sorted(rates[20:], reverse=True)
+    assert 0 < rates[0] < 0.002 and last_rate < rates[-1] < 0.0001
+    assert len(numbers(r"^102 steps of 40 images in (\S+) seconds$", printed)) == 1
+    assert float(final_accuracy(printed, "expected: above 0.99")) > 0.8
+    check_pictures(printed, tmp_path, 6)
+
+
+def test_the_fast_one_repeats_itself_with_its_seed(run):
+    runs = [run("mnist_fast", "--batch-size", "50", "--seed", seed, images=500) for seed in ("3", "3", "4")]
+    first, again, other = [numbers(r"^training accuracy (\S+),", printed) for printed in runs]
+    assert first == again != other
+
+
 def test_flowers_with_dense_layers(run, tmp_path, flowers):
     printed = run("flowers_dense", "--data-dir", str(flowers), "--epochs", "3", *FEW_FLOWERS)
     assert "Total params: 1,561,805" in printed  # 32 * 32 * 3 * 500 + 500, and 50 and 5 more neurons
@@ -398,6 +429,7 @@ def test_training_resumes_bit_for_bit(run, tmp_path):
 
 @pytest.mark.parametrize(("name", "options", "written"), [
     ("mnist_02_deep", ["--epochs", "1"], ["mnist_02_sigmoid_sgd", "mnist_02_relu_adam"]),
+    ("mnist_fast", [], ["mnist_fast"]),
     ("mnist_softmax_regression", ["--steps", "1"], ["softmax_regression"]),
     ("celsius_to_fahrenheit", ["--epochs", "1"], ["celsius", "celsius_classification"]),
 ])
