@@ -71,6 +71,8 @@ def check_inputs(model: Layer, x) -> np.ndarray:
 
 def as_floats(model: Layer, x: np.ndarray) -> np.ndarray:
     """Return x in the model's float type; what is too large for float32 becomes infinite, and check_finite says so."""
+    if x.dtype == model.dtype:
+        return np.ascontiguousarray(x)
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(x, model.dtype)
 

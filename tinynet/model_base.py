@@ -6,10 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinynet import checkpoint, onnx_export, summary, training
+from tinynet.backends import use_backend
 from tinynet.callbacks import History
 from tinynet.errors import explain_keywords, look_up
 from tinynet.layers import Layer
+from tinynet.layers.base import with_sublayers
 from tinynet.layers.chain import Row, members
+from tinynet.layers.parameters import move, settle
 from tinynet.trainer import Trainer
 
 
@@ -155,6 +158,42 @@ class Model(Row):
     def predict_on_batch(self, x) -> np.ndarray:
         """Return the predictions for one batch."""
         return self.forward(x)
+
+    @explain_keywords
+    def to(self, backend: str) -> "Model":
+        """Move the model to another backend, and return it: "cupy" is the GPU, "numba" and "numpy" compute on the CPU.
+
+        All that it knows goes with it: weights, what its optimizer knows of their gradients, and where dropout's
+        generators stand. So it predicts and learns on as it would have, up to rounding. On "cupy" it is then on the GPU
+        that :func:`tinynet.set_device` chose.
+
+        Raises
+        ------
+        ValueError
+            For an unknown backend; if the model is not built, or is a part of another.
+        RuntimeError
+            While `fit` runs.
+        ImportError
+            If the backend cannot be loaded here.
+        MemoryError
+            If the GPU has no room for it; the model stays where it was.
+        """
+        with use_backend(backend) as ops:
+            if not self.built:
+                raise ValueError(f"Model {self.name!r} must be built before it can move: give its first layer an "
+                                 f"input_shape. Or call tinynet.set_backend({backend!r}) before it is built. Received: "
+                                 "a model that is not built")
+            if self._inside is not None:
+                raise ValueError(f"Model {self.name!r} is a part of {self._inside!r}; move that one. "
+                                 f"Received: to({backend!r})")
+            if self._trainer is not None and self._trainer.is_repeating:
+                raise RuntimeError(f"Model {self.name!r} cannot move while fit trains it. Received: to({backend!r})")
+            move(self.parameters, self.ops, ops)
+            for layer in with_sublayers(self):
+                layer.move_to(ops)
+            if self.parameters:
+                settle(self.parameters, ops)
+        return self
 
     # What outlives the process.
 

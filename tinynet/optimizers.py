@@ -49,6 +49,7 @@ class Optimizer:
         self.layouts = 0  # how many times it was found anew which arrays a step changes
         self._layout: list | None = None
         self._arena: Arena | None = None
+        self._ops: ModuleType | None = None  # whose arrays the slots are
         self._held: dict = {}  # each slot, as long as the arena
         self._numbers: list | None = None  # as the kernels take them
         self._offsets: dict[Parameter, int] = {}  # of every parameter met so far, in the arena and its slots
@@ -136,10 +137,12 @@ class Optimizer:
         held = {name: model.ops.zeros(arena.values.shape, arena.values.dtype) for name in self.slots}
         for name, slot in held.items():
             slot += self.slot_start
+            if not moved:
+                continue
+            known = model.ops.asarray(self._ops.to_numpy(self._held[name]), slot.dtype)  # the model may have moved
             for parameter, offset in moved.items():
-                slot[parameter.offset : parameter.offset + parameter.size] = (
-                    self._held[name][offset : offset + parameter.size])
-        self._arena, self._held = arena, held
+                slot[parameter.offset : parameter.offset + parameter.size] = known[offset : offset + parameter.size]
+        self._arena, self._held, self._ops, self._numbers = arena, held, model.ops, None
         self._offsets = {parameter: parameter.offset for parameter in moved}
 
     def _clip(self, parameters, ops) -> None:

@@ -1,6 +1,5 @@
 """The loss and the metrics of an epoch, summed up where the kernels run, and read when somebody looks."""
 
-import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from types import ModuleType
 
@@ -34,17 +33,6 @@ class Tally:
         """How many samples were counted."""
         return self._counts[0]
 
-    @contextlib.contextmanager
-    def aside(self) -> Iterator[None]:
-        """Count from nothing inside; afterwards the sums are as they were."""
-        totals, counts = self._totals.copy(), self._counts
-        self.reset()
-        try:
-            yield
-        finally:
-            self._totals[...] = totals
-            self._counts = counts
-
     def add(self, loss, measured: list, samples: int) -> None:
         """Add a batch's loss and what the metrics measured, where the kernels are; it may be recorded and replayed."""
         self._ops.tally(self._totals, [loss, *measured], [samples, *[1] * len(measured)])
@@ -55,10 +43,19 @@ class Tally:
         for i, metric in enumerate(self._metrics, 1):
             self._counts[i] += metric.counted(shape)
 
+    def means(self) -> list[float]:
+        """Return the means so far, the loss' first."""
+        return _means(self._ops, self._totals, self._counts)
+
     def logs(self) -> "Logs":
-        """Return the means so far; later batches do not change them."""
+        """Return the means so far by name; later batches do not change them."""
         return Logs(self._ops, ["loss", *[metric.name for metric in self._metrics]], self._totals.copy(),
                     list(self._counts))
+
+
+def _means(ops, totals, counts):
+    sums = zip(ops.to_numpy(totals).tolist(), counts, strict=True)
+    return [total / count if count else float("nan") for total, count in sums]
 
 
 class Logs(Mapping):
@@ -70,8 +67,7 @@ class Logs(Mapping):
 
     def _read(self) -> dict[str, float]:
         if self._means is None:
-            sums = zip(self._names, self._ops.to_numpy(self._totals).tolist(), self._counts, strict=True)
-            self._means = {name: total / count if count else float("nan") for name, total, count in sums}
+            self._means = dict(zip(self._names, _means(self._ops, self._totals, self._counts), strict=True))
         return self._means
 
     def __getitem__(self, name: str) -> float:

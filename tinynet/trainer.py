@@ -1,6 +1,7 @@
 """The training step: what `compile` makes of a model, a loss, an optimizer and metrics."""
 
 import contextlib
+import functools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -49,30 +50,34 @@ class Trainer:
             raise ValueError(f"A metric cannot be named 'loss', the loss' own key in History. Received: {names}")
         self.metrics: list[metrics.Metric] = []
         self._prepared_for: tuple | None = None
-        self.trained, self.tested = Tally(), Tally()
-        self._is_repeating = False
+        self.trained, self.tested, self.alone = Tally(), Tally(), Tally()  # an epoch, a test, one batch by itself
+        self.is_repeating = False  # inside of `repeating`
         self._repeated: Callable | None = None
 
-    def step(self, batch: Batch):
-        """Make one update from a checked batch, and return its loss, a float or what the backend has for one."""
+    def step(self, batch: Batch, tally: Tally) -> None:
+        """Make one update from a checked batch, and add its loss and metrics to `trained` or another tally."""
         shape = (len(batch.x), *self.model.output_shape)
+        weight = self._row_weights(batch, shape)
         self.optimizer.begin_step(self.model)
-        if self._is_repeating and self._repeated is None:
-            self._repeated = self.model.ops.repeat(self._update, lambda: self.optimizer.layouts)
-        value = (self._repeated or self._update)(batch.x, batch.y, self._row_weights(batch, shape))
-        self.trained.count(shape)
-        return value
+        if self.is_repeating and tally is self.trained:
+            if self._repeated is None:
+                update = functools.partial(self._update, tally)
+                self._repeated = self.model.ops.repeat(update, lambda: self.optimizer.layouts)
+            self._repeated(batch.x, batch.y, weight)
+        else:
+            self._update(tally, batch.x, batch.y, weight)
+        tally.count(shape)
 
     @contextlib.contextmanager
     def repeating(self) -> Iterator[None]:
         """Let steps be recorded and replayed inside, where the backend does that: only numbers in arrays change."""
-        self._is_repeating = True
+        self.is_repeating = True
         try:
             yield
         finally:
-            self._is_repeating, self._repeated = False, None
+            self.is_repeating, self._repeated = False, None
 
-    def _update(self, x, y, weight):
+    def _update(self, tally, x, y, weight):
         """Do all of a step that happens where the kernels are: forward, loss, backward, penalties, optimizer."""
         model = self.model
         if self._paired:
@@ -88,20 +93,18 @@ class Trainer:
         if self._penalized:
             value = value + model.penalize()
         self.optimizer.apply(model)
-        self.trained.add(value, self._measured(y, p), len(x))
-        return value
+        tally.add(value, self._measured(y, p), len(x))
 
-    def test(self, batch: Batch):
-        """Return the loss of a checked batch without training, as :meth:`step` does."""
+    def test(self, batch: Batch, tally: Tally) -> None:
+        """Add the loss and metrics of a checked batch to a tally, without training."""
         model = self.model
         p = model.logits(batch.x) if self._paired else model.propagate(batch.x)
         dp = model.buffer("dp", p.shape)
         value = self._loss.value_and_gradient(model.ops, batch.y, p, self._row_weights(batch, p.shape), dp)
         if self._penalized:
             value = value + model.penalty()
-        self.tested.add(value, self._measured(batch.y, p), len(p))
-        self.tested.count(p.shape)
-        return value
+        tally.add(value, self._measured(batch.y, p), len(p))
+        tally.count(p.shape)
 
     def _measured(self, y, p) -> list:
         if self._paired and self._metrics_need_values:
@@ -136,7 +139,7 @@ class Trainer:
         self.metrics = [metrics.get(name, self.loss, self.model.output_shape) for name in self.metric_names]
         self._metrics_need_values = any(metric.needs_values for metric in self.metrics)
         self._penalized = any(parameter.regularizer is not None for parameter in self.model.parameters)
-        for tally in (self.trained, self.tested):
+        for tally in (self.trained, self.tested, self.alone):
             tally.prepare(self.model.ops, self.metrics)
 
     def check_labels(self, y: np.ndarray, n: int) -> np.ndarray:

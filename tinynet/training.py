@@ -98,7 +98,7 @@ def _run_epoch(trainer: Trainer, batches: Iterator[Batch], steps: int, events: C
     for batch in in_steps(batches, steps):
         if events.watches_batches:
             events.call("on_train_batch_begin", done, {})
-        trainer.step(batch)
+        trainer.step(batch, tally)
         if events.watches_batches:
             events.params["samples"] = tally.samples
             events.call("on_train_batch_end", done, tally.logs())
@@ -117,7 +117,7 @@ def _run_test(trainer: Trainer, feed, steps: int, events: CallbackList) -> dict[
     trainer.tested.reset()
     for batch in in_steps(feed, steps):
         for part in _parts(batch, trainer.loss.reduction):
-            trainer.test(part)
+            trainer.test(part, trainer.tested)
     logs = dict(trainer.tested.logs())
     events.call("on_test_end", logs)
     return logs
@@ -174,24 +174,23 @@ def evaluate(trainer: Trainer, x, y, *, batch_size, verbose, sample_weight,
 
 def train_on_batch(trainer: Trainer, x, y, sample_weight, class_weight) -> float | list[float]:
     """Make one update from one batch and return its loss, or [loss, metric, ...]."""
-    return _on_batch(trainer, trainer.step, "trained", x, y, sample_weight, class_weight)
+    return _on_batch(trainer, trainer.step, x, y, sample_weight, class_weight)
 
 
 def test_on_batch(trainer: Trainer, x, y, sample_weight) -> float | list[float]:
     """Return the loss of one batch, or [loss, metric, ...], without training."""
-    return _on_batch(trainer, trainer.test, "tested", x, y, sample_weight, None)
+    return _on_batch(trainer, trainer.test, x, y, sample_weight, None)
 
 
-def _on_batch(trainer: Trainer, run, tally: str, x, y, sample_weight, class_weight):
+def _on_batch(trainer: Trainer, run, x, y, sample_weight, class_weight):
     x, y = accept(trainer.model, x), np.asarray(y)
     if not len(x):
         raise ValueError(f"A batch needs at least one sample. Received: x of shape {x.shape}")
     labels = trainer.check_labels(y, len(x))
     labels = trainer.model.ops.asarray(labels, labels.dtype)
-    sums = getattr(trainer, tally)
-    with sums.aside():  # a callback may call this in the middle of an epoch
-        run(Batch(x, labels, trainer.sample_weights(y, sample_weight, class_weight)))
-        scores = list(sums.logs().values())
+    trainer.alone.reset()  # a callback may call this in the middle of an epoch, whose own sums go on
+    run(Batch(x, labels, trainer.sample_weights(y, sample_weight, class_weight)), trainer.alone)
+    scores = trainer.alone.means()
     return scores if trainer.metrics else scores[0]
 
 

@@ -275,7 +275,7 @@ def test_what_a_model_returns_is_the_callers_own(backend):
     np.testing.assert_array_equal(dx, 4 * x)
 
 
-def test_models_inside(backend):
+def test_models_inside(run):
     inner = Sequential([Dense(4, input_shape=(3,)), Dense(3)])
     inner.build((3,))
     weights = inner.get_weights()
@@ -284,7 +284,7 @@ def test_models_inside(backend):
     model.build((3,))
     for kept, mine in zip(weights, model.get_weights(), strict=False):
         np.testing.assert_array_equal(kept, mine)
-    np.testing.assert_allclose(model.layers[0].forward(x), x + inner.predict(x), rtol=1e-6)
+    np.testing.assert_allclose(run(model.layers[0].forward, x), x + inner.predict(x), rtol=1e-6)
     with pytest.raises(ValueError, match="Model 'sequential' is a part of 'residual' and cannot grow any more"):
         inner.add(Dense(3))
     assert tinynet.gradcheck(model, x)
@@ -386,7 +386,7 @@ def test_a_step_after_the_first_allocates_nothing_of_the_batchs_size(rng):
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        model.trainer.step(Batch(x, y, None))
+        model.trainer.step(Batch(x, y, None), model.trainer.alone)
         peak = tracemalloc.get_traced_memory()[1] - before
     finally:
         tracemalloc.stop()

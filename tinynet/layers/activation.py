@@ -36,10 +36,17 @@ class Activation(Layer):
 
     def build(self, input_shape):
         super().build(input_shape)
+        self._find_kernels()
+        return self.output_shape
+
+    def move_to(self, ops):
+        super().move_to(ops)
+        self._find_kernels()
+
+    def _find_kernels(self) -> None:
         if self.rule:
             self._kernel = getattr(self.ops, self.rule.kernel)
             self._backward_kernel = getattr(self.ops, self.rule.kernel + "_backward")
-        return self.output_shape
 
     def forward(self, x, *, training=False):
         x = self.check_input(x)

@@ -54,7 +54,8 @@ class Layer:
         Layers with parameters or another output shape extend this. A layer that is built again begins anew.
         """
         if self.built:
-            self.parameters, self._buffers, self._saved = [], {}, None
+            self.parameters = []
+            self.release()
         self.input_shape = self.output_shape = as_shape(input_shape)
         self.dtype = np.dtype(config.floatx())
         self.ops: ModuleType = get_backend()
@@ -186,6 +187,18 @@ class Layer:
     def forget(self) -> None:
         """Drop what forward saved, where no backward will come for it."""
         self._saved = None
+
+    def release(self) -> None:
+        """Give back the memory of the layer's buffers, which the next call makes anew."""
+        self._buffers, self._saved = {}, None
+
+    def move_to(self, ops: ModuleType) -> None:
+        """Go over to another backend; the model moves the parameters. See :meth:`tinynet.Sequential.to`.
+
+        A layer that holds other arrays or generators of its backend extends this.
+        """
+        self.release()
+        self.ops = ops
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}, {self.input_shape} -> {self.output_shape}>"

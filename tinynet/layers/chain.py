@@ -47,6 +47,10 @@ class Row(Composite):
         self._strangers: list[int] = []  # the places in the chain of those that are not the library's
         self._inside: str | None = None  # the name of what this row is a part of
 
+    def release(self) -> None:
+        super().release()
+        self.use_relay(Relay())
+
     def take_in(self, layer: Layer, before: Sequence[Layer], owner: str) -> None:
         """Take a layer that is none of those `before` it in `owner`, and call it differently."""
         check_new(layer, [*before, self], owner)

@@ -1,5 +1,7 @@
 """Dropout."""
 
+import numpy as np
+
 from tinynet import random
 from tinynet.errors import explain_keywords
 from tinynet.layers.base import Layer
@@ -37,6 +39,12 @@ class Dropout(Layer):
         super().build(input_shape)
         self.generator = self.ops.make_generator(random.spawn_seeds())
         return self.output_shape
+
+    def move_to(self, ops):
+        super().move_to(ops)
+        state = random.generator_state(self.generator)
+        self.generator = ops.make_generator(np.random.SeedSequence(0))
+        random.set_generator_state(self.generator, state)
 
     def forward(self, x, *, training=False):
         x = self.check_input(x)

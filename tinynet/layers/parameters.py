@@ -55,6 +55,14 @@ class Parameter:
         return f"Parameter({self.name!r}, shape={self.shape}, trainable={self.trainable and not self.frozen})"
 
 
+def move(parameters: Sequence[Parameter], before: ModuleType, ops: ModuleType) -> None:
+    """Move values and gradients from one backend to another; where there is no room for them, none is moved."""
+    moved = [[ops.asarray(before.to_numpy(array), array.dtype) for array in (parameter.value, parameter.grad)]
+             for parameter in parameters]
+    for parameter, (value, grad) in zip(parameters, moved, strict=True):
+        parameter.value, parameter.grad, parameter.arena = value, grad, None
+
+
 class Arena:
     """The values of many parameters in one array, end to end in their order, and their gradients in another.
 

@@ -1,0 +1,112 @@
+"""Moving a model to another backend, and what a user reads where memory does not suffice."""
+
+import numpy as np
+import pytest
+
+import tinynet
+from tinynet import Sequential, callbacks, layers
+
+
+@pytest.fixture
+def data(rng):
+    return rng.normal(size=(40, 6, 6, 2)).astype(np.float32), rng.integers(0, 3, 40)
+
+
+def network():
+    """A model with all that has to move: parameters, statistics, a generator of Philox and one of PCG64."""
+    tinynet.set_seed(0)
+    tinynet.set_floatx("float64")
+    with tinynet.use_backend("numpy"):
+        model = Sequential([
+            layers.RandomFlip("horizontal", input_shape=(6, 6, 2)),
+            Sequential([layers.Conv2D(4, 3), layers.BatchNormalization(momentum=0.9), layers.ReLU()]),
+            layers.Residual([layers.Conv2D(4, 3, padding="same", activation="tanh")]),
+            layers.Flatten(), layers.Dropout(0.3), layers.Dense(3, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+    return model
+
+
+@pytest.mark.parametrize("steps_before", [0, 3])
+def test_a_model_moves_and_learns_on_as_it_would_have(backend, steps_before, data):
+    ways = []
+    for moves in (False, True):
+        model = network()
+        for _ in range(steps_before):
+            model.train_on_batch(*data)
+        if moves:
+            assert model.to(backend) is model
+            assert {layer.ops.name for layer in model.flatten_layers()} == {backend}
+        losses = [model.train_on_batch(*data)[0] for _ in range(3)]
+        ways.append([np.array(losses), *model.get_weights(), model.predict(data[0])])
+    for there, here in zip(*ways, strict=True):
+        np.testing.assert_allclose(there, here, rtol=1e-7, atol=1e-9)
+    assert ways[0][0][0] != ways[0][0][1]
+
+
+def test_it_moves_back_with_all_that_it_learned(backend, data):
+    ways = []
+    for first in ("numpy", backend):
+        model = network().to(first)
+        model.fit(*data, epochs=2, batch_size=16, verbose=0)
+        model.to("numpy")
+        model.fit(*data, epochs=1, batch_size=16, verbose=0)
+        ways.append(model.get_weights())
+    assert model.optimizer.iterations == 9
+    assert type(model.layers[-1].kernel.value) is np.ndarray
+    for here, there in zip(*ways, strict=True):
+        np.testing.assert_allclose(there, here, rtol=1e-7, atol=1e-9)
+
+
+def test_an_optimizer_of_an_open_loop_follows(backend, rng):
+    x, dy = rng.normal(size=(5, 4)), rng.normal(size=(5, 3))
+    ways = []
+    for names in (["numpy", "numpy"], ["numpy", backend]):
+        tinynet.set_seed(0)
+        with tinynet.use_backend("numpy"):
+            model = Sequential([layers.Dense(3, input_shape=(4,))])
+        optimizer = tinynet.optimizers.SGD(0.1, momentum=0.9)
+        for name in names:
+            model.to(name)
+            model.forward(x, training=True)
+            model.backward(dy)
+            optimizer.step(model)
+        ways.append(model.get_weights())
+    for there, here in zip(*ways, strict=True):
+        np.testing.assert_allclose(there, here, rtol=1e-5, atol=1e-6)
+
+
+def test_gradients_and_frozen_layers_move_too(backend, data):
+    model = network()
+    model.train_on_batch(*data)
+    model.layers[-1].trainable = False
+    grads = [parameter.grad.copy() for parameter in model.parameters]
+    model.to(backend)
+    for grad, parameter in zip(grads, model.parameters, strict=True):
+        np.testing.assert_array_equal(model.ops.to_numpy(parameter.grad), grad)
+    kernel = model.layers[-1].get_weights()[0]
+    model.train_on_batch(*data)
+    np.testing.assert_array_equal(model.layers[-1].get_weights()[0], kernel)
+
+
+def test_a_file_does_not_remember_the_backend(backend, data, tmp_path):
+    model = network().to(backend)
+    model.fit(*data, batch_size=20, verbose=0)
+    model.save(tmp_path / "model.safetensors")
+    with tinynet.use_backend("numpy"):
+        loaded = tinynet.load_model(tmp_path / "model.safetensors")
+    assert loaded.ops.name == "numpy"
+    np.testing.assert_allclose(loaded.predict(data[0]), model.predict(data[0]), rtol=1e-7)
+
+
+def test_what_cannot_move_says_why(data):
+    model = network()
+    with pytest.raises(ValueError, match="the backends are numpy, numba, cupy. Received: 'gpu'"):
+        model.to("gpu")
+    with pytest.raises(ValueError, match="'inner' is a part of 'outer'; move that one. Received: to.'numpy'"):
+        Sequential([Sequential([layers.Dense(2, input_shape=(3,))], name="inner")], name="outer").layers[0].to("numpy")
+    with pytest.raises(ValueError, match="must be built before it can move"):
+        Sequential([layers.Dense(2)]).to("numpy")
+    move = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: model.to("numba"))
+    with pytest.raises(RuntimeError, match="cannot move while fit trains it. Received: to.'numba'"):
+        model.fit(*data, callbacks=[move], verbose=0)
+    assert model.to("numba").ops.name == "numba"
