@@ -12,6 +12,7 @@ from tinynet.layers.base import splits_at_activation
 from tinynet.layers.chain import all_or_none
 from tinynet.layers.parameters import settle
 from tinynet.model_base import Model
+from tinynet.out_of_memory import Room
 from tinynet.shapes import as_shape
 
 
@@ -119,8 +120,10 @@ class Sequential(Model):
         ValueError
             If x does not have the shape; the message lists the shapes of the layers.
         """
-        x = self.accept(x)
-        return self.ops.to_numpy(self.propagate(x, training=training))
+        x = feed.check_inputs(self, x)
+        with Room(self, lambda: len(x), holds_batch=False):
+            y = self.propagate(self.ops.asarray(feed.as_floats(self, x), self.dtype), training=training)
+            return self.ops.to_numpy(y)
 
     def backward(self, dy, *, need_dx: bool = True) -> np.ndarray | None:
         """Fill every `Parameter.grad` from dy, the gradient by the last training forward's output, and return dx.
@@ -133,9 +136,10 @@ class Sequential(Model):
         if not self.built:
             raise RuntimeError(f"Model {self.name!r}: backward needs a forward(x, training=True) before it. "
                                "Received: backward of a model that is not built")
-        dy = self.ops.asarray(np.asarray(dy), self.dtype)
-        dx = self.backpropagate(dy, need_dx=need_dx)
-        return None if dx is None else self.ops.to_numpy(dx)
+        dy = np.asarray(dy)
+        with Room(self, lambda: len(dy), holds_batch=False):
+            dx = self.backpropagate(self.ops.asarray(dy, self.dtype), need_dx=need_dx)
+            return None if dx is None else self.ops.to_numpy(dx)
 
     def logits(self, x, *, training: bool = False, need_dx: bool = True):
         """Return what goes into the activation that the model ends in; see :meth:`propagate`."""

@@ -11,7 +11,6 @@ from tinynet.data import Dataset
 from tinynet.errors import as_array
 from tinynet.feed import (
     Batch,
-    accept,
     as_floats,
     as_samples,
     check_batch_size,
@@ -22,6 +21,7 @@ from tinynet.feed import (
     make_feed,
 )
 from tinynet.layers import Layer
+from tinynet.out_of_memory import Room
 from tinynet.resume import Position
 from tinynet.shapes import as_count
 from tinynet.trainer import Trainer
@@ -69,7 +69,7 @@ def fit(trainer: Trainer, x, y, *, batch_size, epochs, verbose, callbacks, valid
     events.call("on_train_begin", {})
     if resume_from is not None:
         resume_callbacks()
-    with position.known_to(trainer), trainer.repeating():
+    with position.known_to(trainer), trainer.repeating(), Room(model, lambda: feed.batch_size):
         for epoch in range(initial_epoch, epochs):
             if model.stop_training:
                 break
@@ -168,7 +168,8 @@ def evaluate(trainer: Trainer, x, y, *, batch_size, verbose, sample_weight,
     feed = make_feed(trainer, x, y, sample_weight, None, batch_size, False)
     steps = count_steps(feed, steps, "steps")
     events = CallbackList(progress.choose_for_evaluation(verbose), trainer.model, {"epochs": 1, "steps": steps})
-    scores = list(_run_test(trainer, feed, steps, events).values())
+    with Room(trainer.model, lambda: feed.batch_size):
+        scores = list(_run_test(trainer, feed, steps, events).values())
     return scores if trainer.metrics else scores[0]
 
 
@@ -183,14 +184,17 @@ def test_on_batch(trainer: Trainer, x, y, sample_weight) -> float | list[float]:
 
 
 def _on_batch(trainer: Trainer, run, x, y, sample_weight, class_weight):
-    x, y = accept(trainer.model, x), np.asarray(y)
+    x, y = check_inputs(trainer.model, x), np.asarray(y)
     if not len(x):
         raise ValueError(f"A batch needs at least one sample. Received: x of shape {x.shape}")
     labels = trainer.check_labels(y, len(x))
-    labels = trainer.model.ops.asarray(labels, labels.dtype)
-    trainer.alone.reset()  # a callback may call this in the middle of an epoch, whose own sums go on
-    run(Batch(x, labels, trainer.sample_weights(y, sample_weight, class_weight)), trainer.alone)
-    scores = trainer.alone.means()
+    weights = trainer.sample_weights(y, sample_weight, class_weight)
+    ops, model = trainer.model.ops, trainer.model
+    with Room(model, lambda: len(x), holds_batch=False):
+        trainer.alone.reset()  # a callback may call this in the middle of an epoch, whose own sums go on
+        run(Batch(ops.asarray(as_floats(model, x), model.dtype), ops.asarray(labels, labels.dtype), weights),
+            trainer.alone)
+        scores = trainer.alone.means()
     return scores if trainer.metrics else scores[0]
 
 
@@ -208,16 +212,23 @@ def predict(model: Layer, x, *, batch_size: int | None, verbose, steps: int | No
         batches = (x[i : i + size] for i in range(0, min(len(x), steps * size), size))
     events = CallbackList(progress.choose_for_evaluation(verbose), model, {"epochs": 1, "steps": steps})
     events.call("on_test_begin", {})
-    found = list(_predicted(model, batches))
+    sizes = [0]
+    with Room(model, lambda: max(sizes), holds_batch=False):
+        found = list(_predicted(model, batches, sizes))
     if not found:
         raise ValueError("predict needs at least one input. Received: none")
     events.call("on_test_end", {})
     return np.concatenate(found)
 
 
-def _predicted(model: Layer, batches: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+def _predicted(model: Layer, batches: Iterator[np.ndarray], sizes: list[int]) -> Iterator[np.ndarray]:
+    def counted(batches):
+        for batch in batches:
+            sizes.append(len(batch))
+            yield (batch,)
+
     for first in batches:  # which builds the model, if it is not
-        for (x,) in model.ops.deliver((batch,) for batch in itertools.chain([first], batches)):
+        for (x,) in model.ops.deliver(counted(itertools.chain([first], batches))):
             yield model.ops.to_numpy(model.propagate(x))
 
 

@@ -224,10 +224,20 @@ class MemoryPool:
     """As CuPy's, but that it does not hand freed memory out again."""
 
     def __init__(self, allocator=None):
-        self.used = self.total = 0
+        self.used = self.total = self.limit = 0
+
+    def set_limit(self, size=None, fraction=None):
+        """Say how many bytes may be in use; 0 is no limit."""
+        self.limit = size or 0
+
+    def get_limit(self):
+        """Return how many bytes may be in use; 0 is no limit."""
+        return self.limit
 
     def malloc(self, size):
         """Return new memory, full of NaN."""
+        if self.limit and self.used + int(size) > self.limit:
+            raise OutOfMemoryError(int(size), self.used, self.limit)
         memory = Memory(int(size))
         memory._pool = self
         self.used += memory.size

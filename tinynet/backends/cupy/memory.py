@@ -77,15 +77,21 @@ def fits(size: int) -> bool:
     return size <= SHARE * free_bytes()
 
 
-def free_bytes() -> int:
-    """Return how many bytes of the GPU's memory are free, or held by CuPy for arrays to come."""
-    return cp.cuda.runtime.memGetInfo()[0] + cp.get_default_memory_pool().free_bytes()
+def free_bytes() -> int | None:
+    """Equals numpy.memory.free_bytes. CuPy holds some for arrays to come, and may have been told not to take all."""
+    pool = cp.get_default_memory_pool()
+    free, limit = cp.cuda.runtime.memGetInfo()[0] + pool.free_bytes(), pool.get_limit()
+    return min(free, limit - pool.used_bytes()) if limit else free
 
 
 def take(x: cp.ndarray, rows: cp.ndarray, out: cp.ndarray) -> None:
-    """Equals numpy.memory.take. A thread for each number of out. Bytes become floats on the way."""
+    """Equals numpy.memory.take. A thread for each number of out. Bytes become floats on the way.
+
+    A data set may have more numbers than kernels count elsewhere: rows are found in 64 bits. So the kernel is given the
+    beginning of x, and not all of it.
+    """
     width = out.size // max(len(out), 1)
-    _source.each(_TAKE[x.dtype.name], out.size, x, rows, out, width, out.size)
+    _source.each(_TAKE[x.dtype.name], out.size, x[:1], rows, out, width, out.size)
 
 
 def number(value) -> cp.ndarray:

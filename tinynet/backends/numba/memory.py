@@ -5,6 +5,7 @@ from tinynet.backends.numpy.memory import (
     draw_uniform,
     empty,
     fits,
+    free_bytes,
     is_array,
     make_generator,
     may_share_memory,
@@ -15,5 +16,5 @@ from tinynet.backends.numpy.memory import (
     zeros,
 )
 
-__all__ = ["asarray", "draw_uniform", "empty", "fits", "is_array", "make_generator", "may_share_memory", "numbers",
-           "take", "tally", "to_numpy", "zeros"]
+__all__ = ["asarray", "draw_uniform", "empty", "fits", "free_bytes", "is_array", "make_generator", "may_share_memory",
+           "numbers", "take", "tally", "to_numpy", "zeros"]

@@ -48,6 +48,11 @@ def fits(size: int) -> bool:
     return True
 
 
+def free_bytes() -> int | None:
+    """Return how many bytes of memory are free for arrays; None where that is not known, as on a CPU."""
+    return None
+
+
 def take(x: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
     """Gather a batch: out[i] = x[rows[i]]. x (M, ...), rows (N,) integers in range, out (N, ...) of any type."""
     if x.dtype != out.dtype:
