@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tinynet
-from tinynet import Sequential, activations, callbacks, layers, losses, metrics, optimizers
+from tinynet import Sequential, activations, callbacks, initializers, layers, losses, metrics, optimizers
 from tinynet.data import Dataset, one_hot
 
 N, CLASSES = 12, 3
@@ -345,3 +345,43 @@ def test_a_layer_of_ones_own_is_trained_through_its_own_forward(last, data):
     optimizer.step(twin)
     assert model.activation is None
     assert_same_weights(model, twin, rtol=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"])
+def test_a_scaled_loss_changes_nothing_but_what_underflows(backend, optimizer, data):
+    """A power of two is exact; the penalty and the lengths that gradients are clipped to are not scaled."""
+    ways = []
+    for factor in (None, 2.0**16):
+        tinynet.set_seed(0)
+        model = network(layers.Dense(CLASSES, activation="softmax"), kernel_regularizer="l2")
+        model.compile(getattr(optimizers, optimizer)(0.1, clipnorm=0.02, loss_scale_factor=factor),
+                      "sparse_categorical_crossentropy")
+        losses_ = model.fit(*data, epochs=3, batch_size=5, verbose=0).history["loss"]
+        ways.append([np.array(losses_), np.array(model.train_on_batch(*data)), *model.get_weights()])
+    for plain, scaled in zip(*ways, strict=True):
+        np.testing.assert_array_equal(plain, scaled)
+
+
+def test_a_scaled_loss_keeps_gradients_that_underflow(backend):
+    """Between the layers the gradient is 2e-30 · 1e-20, which float32 does not have."""
+    for factor, moves in ((None, False), (2.0**60, True)):
+        first = layers.Dense(1, kernel_initializer="zeros", input_shape=(1,))
+        model = Sequential([first, layers.Dense(1, kernel_initializer=initializers.Constant(1e-20), use_bias=False)])
+        model.compile(optimizers.Adam(0.1, epsilon=1e-30, loss_scale_factor=factor), "mse")
+        model.train_on_batch(np.full((1, 1), 1e30), np.full((1, 1), 1e-30))
+        assert (first.get_weights()[0] != 0).any() == moves
+
+
+def test_the_factor_may_change_during_fit(backend, data):
+    ways = []
+    for factors in ([None] * 6, [None, 8.0, 8.0, 64.0, None, None]):
+        tinynet.set_seed(0)
+        model = classifier()
+        model.compile("adam", "sparse_categorical_crossentropy")
+
+        def change(epoch, logs, optimizer=model.optimizer, factors=factors):
+            optimizer.loss_scale_factor = factors[epoch]
+
+        model.fit(*data, epochs=6, batch_size=4, verbose=0, callbacks=[callbacks.LambdaCallback(on_epoch_begin=change)])
+        ways.append(model)
+    assert_same_weights(*ways)

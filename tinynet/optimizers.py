@@ -27,6 +27,11 @@ class Optimizer:
         Longest norm that any one parameter's gradient keeps; a longer one is scaled down to it.
     global_clipnorm : float, optional
         The same for the norm of all gradients together.
+    loss_scale_factor : float, optional
+        What `fit` and `train_on_batch` multiply the loss' gradient by before it goes back through the layers, and
+        divide every parameter's gradient by afterwards. Gradients too small for the numbers on their way are kept so,
+        where they are rounded (https://arxiv.org/abs/1710.03740); a power of two changes nothing else. The loss that is
+        reported is not scaled.
 
     Attributes
     ----------
@@ -37,14 +42,16 @@ class Optimizer:
     slots: tuple[str, ...] = ()
     slot_start = 0.0
 
-    def __init__(self, learning_rate, clipnorm=None, global_clipnorm=None):
+    def __init__(self, learning_rate, clipnorm=None, global_clipnorm=None, loss_scale_factor=None):
         check_rate(type(self).__name__, learning_rate)
-        for argument, norm in (("clipnorm", clipnorm), ("global_clipnorm", global_clipnorm)):
-            if norm is not None and not norm > 0:
-                raise ValueError(f"{type(self).__name__}: {argument} must be above 0. Received: {norm!r}")
+        for argument, value in (("clipnorm", clipnorm), ("global_clipnorm", global_clipnorm),
+                                ("loss_scale_factor", loss_scale_factor)):
+            if value is not None and not value > 0:
+                raise ValueError(f"{type(self).__name__}: {argument} must be above 0. Received: {value!r}")
         self.learning_rate: float | Callable[[int], float] = learning_rate
         self.clipnorm = clipnorm
         self.global_clipnorm = global_clipnorm
+        self.loss_scale_factor = loss_scale_factor
         self.iterations = 0
         self.layouts = 0  # how many times it was found anew which arrays a step changes
         self._layout: list | None = None
@@ -52,6 +59,7 @@ class Optimizer:
         self._ops: ModuleType | None = None  # whose arrays the slots are
         self._held: dict = {}  # each slot, as long as the arena
         self._numbers: list | None = None  # as the kernels take them
+        self._scales: list | None = None  # the loss' and the gradients', in the same way
         self._offsets: dict[Parameter, int] = {}  # of every parameter met so far, in the arena and its slots
 
     @property
@@ -86,6 +94,25 @@ class Optimizer:
         rate = self.current_rate
         self.iterations += 1
         self._numbers = model.ops.numbers(self.numbers(rate), self._numbers)
+        factor = self.loss_scale_factor
+        if factor is not None or self._scales is not None:
+            self._follow_scale(model, factor)
+
+    def _follow_scale(self, model: Layer, factor: float | None) -> None:
+        if (factor is None) != (self._scales is None):
+            self.layouts += 1
+        self._scales = None if factor is None else model.ops.numbers((factor, 1 / factor), self._scales)
+
+    def scale_loss(self, model: Layer, dp) -> None:
+        """Multiply the loss' gradient, from which backward begins, by `loss_scale_factor`, if there is one."""
+        if self._scales is not None:
+            model.ops.scale(dp, self._scales[0])
+
+    def unscale(self, model: Layer) -> None:
+        """Divide all gradients that backward filled by `loss_scale_factor`, if there is one."""
+        if self._scales is not None:
+            for _, grad, _ in self._stretches:
+                model.ops.scale(grad, self._scales[1])
 
     def apply(self, model: Layer) -> None:
         """Do the rest of a step, where the kernels are."""
@@ -142,7 +169,8 @@ class Optimizer:
             known = model.ops.asarray(self._ops.to_numpy(self._held[name]), slot.dtype)  # the model may have moved
             for parameter, offset in moved.items():
                 slot[parameter.offset : parameter.offset + parameter.size] = known[offset : offset + parameter.size]
-        self._arena, self._held, self._ops, self._numbers = arena, held, model.ops, None
+        self._arena, self._held, self._ops = arena, held, model.ops
+        self._numbers = self._scales = None
         self._offsets = {parameter: parameter.offset for parameter in moved}
 
     def _clip(self, parameters, ops) -> None:
@@ -176,14 +204,14 @@ class SGD(Optimizer):
         Share of the velocity that each step keeps, at least 0 and below 1.
     nesterov : bool
         Whether the step looks ahead along the velocity (Sutskever et al. 2013).
-    clipnorm, global_clipnorm : float, optional
+    clipnorm, global_clipnorm, loss_scale_factor : float, optional
         As for every :class:`Optimizer`.
     """
 
     @explain_keywords
     def __init__(self, learning_rate=0.01, momentum: float = 0.0, nesterov: bool = False, clipnorm=None,
-                 global_clipnorm=None):
-        super().__init__(learning_rate, clipnorm, global_clipnorm)
+                 global_clipnorm=None, loss_scale_factor=None):
+        super().__init__(learning_rate, clipnorm, global_clipnorm, loss_scale_factor)
         self.momentum = _share(momentum, "SGD: momentum")
         self.nesterov = nesterov
         self.slots = ("velocity",) if momentum else ()
@@ -209,7 +237,7 @@ class Adam(Optimizer):
         How much of the running means each step keeps, at least 0 and below 1.
     epsilon : float
         Added to √square; Keras' 1e-7.
-    clipnorm, global_clipnorm : float, optional
+    clipnorm, global_clipnorm, loss_scale_factor : float, optional
         As for every :class:`Optimizer`.
     """
 
@@ -218,8 +246,9 @@ class Adam(Optimizer):
 
     @explain_keywords
     def __init__(self, learning_rate=0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7,
-                 clipnorm=None, global_clipnorm=None):
-        super().__init__(learning_rate, clipnorm, global_clipnorm)
+                 clipnorm=None, global_clipnorm=None,
+                 loss_scale_factor=None):
+        super().__init__(learning_rate, clipnorm, global_clipnorm, loss_scale_factor)
         self.beta_1 = _share(beta_1, f"{type(self).__name__}: beta_1")
         self.beta_2 = _share(beta_2, f"{type(self).__name__}: beta_2")
         self.epsilon = epsilon
@@ -242,14 +271,15 @@ class AdamW(Adam):
         As for every :class:`Optimizer`.
     weight_decay : float
         Share that is taken off, times the rate.
-    beta_1, beta_2, epsilon, clipnorm, global_clipnorm
+    beta_1, beta_2, epsilon, clipnorm, global_clipnorm, loss_scale_factor
         As for :class:`Adam`.
     """
 
     @explain_keywords
     def __init__(self, learning_rate=0.001, weight_decay: float = 0.004, beta_1: float = 0.9, beta_2: float = 0.999,
-                 epsilon: float = 1e-7, clipnorm=None, global_clipnorm=None):
-        super().__init__(learning_rate, beta_1, beta_2, epsilon, clipnorm, global_clipnorm)
+                 epsilon: float = 1e-7, clipnorm=None, global_clipnorm=None,
+                 loss_scale_factor=None):
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, clipnorm, global_clipnorm, loss_scale_factor)
         self.weight_decay = weight_decay
 
 
@@ -264,7 +294,7 @@ class RMSprop(Optimizer):
         How much of the running mean each step keeps, at least 0 and below 1.
     epsilon : float
         Added under the root.
-    clipnorm, global_clipnorm : float, optional
+    clipnorm, global_clipnorm, loss_scale_factor : float, optional
         As for every :class:`Optimizer`.
     """
 
@@ -272,8 +302,8 @@ class RMSprop(Optimizer):
 
     @explain_keywords
     def __init__(self, learning_rate=0.001, rho: float = 0.9, epsilon: float = 1e-7, clipnorm=None,
-                 global_clipnorm=None):
-        super().__init__(learning_rate, clipnorm, global_clipnorm)
+                 global_clipnorm=None, loss_scale_factor=None):
+        super().__init__(learning_rate, clipnorm, global_clipnorm, loss_scale_factor)
         self.rho = _share(rho, "RMSprop: rho")
         self.epsilon = epsilon
 
@@ -292,7 +322,7 @@ class Adagrad(Optimizer):
         Where `total` begins.
     epsilon : float
         Added under the root.
-    clipnorm, global_clipnorm : float, optional
+    clipnorm, global_clipnorm, loss_scale_factor : float, optional
         As for every :class:`Optimizer`.
     """
 
@@ -300,8 +330,9 @@ class Adagrad(Optimizer):
 
     @explain_keywords
     def __init__(self, learning_rate=0.001, initial_accumulator_value: float = 0.1, epsilon: float = 1e-7,
-                 clipnorm=None, global_clipnorm=None):
-        super().__init__(learning_rate, clipnorm, global_clipnorm)
+                 clipnorm=None, global_clipnorm=None,
+                 loss_scale_factor=None):
+        super().__init__(learning_rate, clipnorm, global_clipnorm, loss_scale_factor)
         self.initial_accumulator_value = self.slot_start = initial_accumulator_value
         self.epsilon = epsilon
 

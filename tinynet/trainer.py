@@ -86,10 +86,12 @@ class Trainer:
             p = model.propagate(x, training=True, need_dx=False)
         dp = model.buffer("dp", p.shape)
         value = self._loss.value_and_gradient(model.ops, y, p, weight, dp)
+        self.optimizer.scale_loss(model, dp)
         if self._paired:
             model.logits_backward(dp, need_dx=False)
         else:
             model.backpropagate(dp, need_dx=False)
+        self.optimizer.unscale(model)
         if self._penalized:
             value = value + model.penalize()
         self.optimizer.apply(model)

@@ -18,7 +18,7 @@ ELEMENTWISE = {"relu": (), "clipped_relu": (6.0,), "leaky_relu": (0.2,), "elu": 
                "tanh": (), "softplus": (), "softmax": ()}
 OPTIMIZERS = {"sgd": (0, (0.1,)), "momentum": (1, (0.1, 0.9, True)), "adam": (2, (0.01, 0.9, 0.999, 1e-7, 0.01)),
               "rmsprop": (1, (0.01, 0.9, 1e-7)), "adagrad": (1, (0.01, 1e-7)),
-              "penalty": (None, (0.3, 0.2)), "add_penalty_gradient": (0, (0.3, 0.2))}
+              "scale": (None, (0.3,)), "penalty": (None, (0.3, 0.2)), "add_penalty_gradient": (0, (0.3, 0.2))}
 LOSSES = {"mean_squared_error": (), "mean_absolute_error": (), "huber": (0.7,), "binary_crossentropy": (),
           "logistic_crossentropy": (), "categorical_crossentropy": (), "softmax_crossentropy": (),
           "sparse_categorical_crossentropy": (), "sparse_softmax_crossentropy": ()}

@@ -76,6 +76,7 @@ from tinynet.backends.cupy.optim import (
     momentum,
     penalty,
     rmsprop,
+    scale,
     sgd,
     shorten,
 )
@@ -181,6 +182,7 @@ __all__ = [
     "relu_backward",
     "repeat",
     "rmsprop",
+    "scale",
     "sgd",
     "share",
     "shorten",

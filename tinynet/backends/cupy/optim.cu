@@ -52,41 +52,41 @@ extern "C" __global__ void adagrad(real* value, const real* grad, real* total, c
     value[i] -= real(*rate) * g / sqrt(t + real(epsilon));
 }
 
+// x *= factor.
+extern "C" __global__ void scale(real* x, const double* factor, int n) {
+    int i = thread_number();
+    if (i < n) x[i] *= real(*factor);
+}
+
 // Each block writes its part of Σ grad² into `sums`. Here and below, if there are more numbers than threads, each
 // thread goes on with a later number.
 extern "C" __global__ void sum_squares(const real* grad, int n, double* sums) {
     double sum = 0;
-    for (int i = thread_number(); i < n; i += gridDim.x * blockDim.x) sum += double(grad[i]) * grad[i];
-    sum = block_sum(sum);
-    if (threadIdx.x == 0) sums[blockIdx.x] = sum;
+    for (int i = thread_number(); i < n; i += all_threads()) sum += double(grad[i]) * grad[i];
+    leave_sum(sum, sums);
 }
 
 // grad *= longest / norm where norm > longest. Every block adds up the sums of squares itself: to the same norm, as the
 // order is the same.
 extern "C" __global__ void shorten(real* grad, int n, const double* sums, int count, double longest) {
-    double sum = 0;
-    for (int i = threadIdx.x; i < count; i += blockDim.x) sum += sums[i];
-    double norm = sqrt(block_sum(sum));
+    double norm = sqrt(total_of(sums, count));
     if (!(norm > longest)) return;
     real factor = longest / norm;
-    for (int i = thread_number(); i < n; i += gridDim.x * blockDim.x) grad[i] *= factor;
+    for (int i = thread_number(); i < n; i += all_threads()) grad[i] *= factor;
 }
 
 // Each block writes its part of l1 Σ |value| + l2 Σ value² into `sums`.
 extern "C" __global__ void penalty(const real* value, double l1, double l2, int n, double* sums) {
     double sum = 0;
-    for (int i = thread_number(); i < n; i += gridDim.x * blockDim.x) {
+    for (int i = thread_number(); i < n; i += all_threads()) {
         double v = value[i];
         sum += l1 * fabs(v) + l2 * v * v;
     }
-    sum = block_sum(sum);
-    if (threadIdx.x == 0) sums[blockIdx.x] = sum;
+    leave_sum(sum, sums);
 }
 
 // grad += l1 sign(value) + 2 l2 value; the sign is 0 at 0 and NaN at NaN.
 extern "C" __global__ void add_penalty_gradient(const real* value, real* grad, double l1, double l2, int n) {
     int i = thread_number();
-    if (i >= n) return;
-    real v = value[i], sign = v > 0 ? real(1) : v < 0 ? real(-1) : v;
-    grad[i] += real(l1) * sign + real(2 * l2) * v;
+    if (i < n) grad[i] += real(l1) * sign_of(value[i]) + real(2 * l2) * value[i];
 }

@@ -1,6 +1,6 @@
 """Update rules on the GPU, a thread for each number, and penalties.
 
-What changes from step to step, the rate and Adam's decay, may be a number in the GPU's memory: a recorded step replays
+What changes from step to step, as the rate and Adam's decay, may be a number in the GPU's memory: a recorded step replays
 with what stands there.
 """
 
@@ -39,6 +39,11 @@ def rmsprop(value, grad, square, rate, rho, epsilon) -> None:
 def adagrad(value, grad, total, rate, epsilon) -> None:
     """Equals numpy.optim.adagrad."""
     _source.each("adagrad", value.size, value, grad, total, number(rate), float(epsilon), value.size)
+
+
+def scale(x, factor) -> None:
+    """Equals numpy.optim.scale."""
+    _source.each("scale", x.size, x, number(factor), x.size)
 
 
 def shorten(grads, longest) -> None:

@@ -67,6 +67,7 @@ from tinynet.backends.numba.optim import (
     momentum,
     penalty,
     rmsprop,
+    scale,
     sgd,
     shorten,
 )
@@ -172,6 +173,7 @@ __all__ = [
     "relu_backward",
     "repeat",
     "rmsprop",
+    "scale",
     "sgd",
     "share",
     "shorten",

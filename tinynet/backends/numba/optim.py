@@ -94,11 +94,12 @@ def squared_norm(grad) -> float:
 
 
 @jit
-def scale(grad, factor) -> None:
-    """grad *= factor."""
-    f = grad.dtype.type(factor)
-    for i in range(grad.size):
-        grad[i] *= f
+def scale(x, factor) -> None:
+    """Equals numpy.optim.scale."""
+    flat = x.ravel()
+    f = x.dtype.type(factor)
+    for i in range(flat.size):
+        flat[i] *= f
 
 
 @jit

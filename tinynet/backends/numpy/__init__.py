@@ -66,6 +66,7 @@ from tinynet.backends.numpy.optim import (
     momentum,
     penalty,
     rmsprop,
+    scale,
     sgd,
     shorten,
 )
@@ -171,6 +172,7 @@ __all__ = [
     "relu_backward",
     "repeat",
     "rmsprop",
+    "scale",
     "sgd",
     "share",
     "shorten",

@@ -43,6 +43,11 @@ def adagrad(value, grad, total, rate, epsilon) -> None:
     value -= rate * grad / np.sqrt(total + epsilon)
 
 
+def scale(x, factor) -> None:
+    """x *= factor."""
+    x *= factor
+
+
 def shorten(grads, longest) -> None:
     """grad *= longest / norm, for each of the list `grads`, if norm > longest: √Σ grad² over all of them together."""
     norm = math.sqrt(sum(float(np.dot(grad, grad)) for grad in grads))
