@@ -98,6 +98,26 @@ def test_a_file_does_not_remember_the_backend(backend, data, tmp_path):
     np.testing.assert_allclose(loaded.predict(data[0]), model.predict(data[0]), rtol=1e-7)
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("backend", ["numpy", "cupy"])
+def test_arrays_of_the_gpu_are_told_to_come_back(on_gpu, backend, data):
+    """On every backend users hand over NumPy's arrays."""
+    import cupy
+
+    model = network().to(backend)
+    x, y = data
+    model.forward(x, training=True)
+    there = cupy.asarray(x)
+    for name, run in {"x": lambda: model.fit(there, y, verbose=0), "y": lambda: model.fit(x, cupy.asarray(y)),
+                      "dy": lambda: model.backward(cupy.asarray(np.ones((40, 3))))}.items():
+        with pytest.raises(TypeError, match=f"^{name} must be an array of NumPy's, on any backend: .* x.get"):
+            run()
+    for run in (lambda: model.predict(there), lambda: model.forward(there), lambda: model.evaluate(there, y),
+                lambda: model.train_on_batch(there, y)):
+        with pytest.raises(TypeError, match="^x must be an array of NumPy's"):
+            run()
+
+
 def test_what_cannot_move_says_why(data):
     model = network()
     with pytest.raises(ValueError, match="the backends are numpy, numba, cupy. Received: 'gpu'"):

@@ -39,9 +39,21 @@ def look_up(what: str, name: str, known: Mapping[str, Any]) -> Any:
 
 
 def as_array(what: str, values: Any) -> np.ndarray:
-    """Return values as an array, or raise a ValueError that names them if their rows are of different lengths."""
+    """Return values as an array of NumPy's.
+
+    Raises
+    ------
+    ValueError
+        If their rows are of different lengths.
+    TypeError
+        If they lie on a GPU.
+    """
     try:
         return np.asarray(values)
+    except TypeError as error:  # CuPy's and PyTorch's arrays there copy nothing unasked
+        raise TypeError(f"{what} must be an array of NumPy's, on any backend: the model moves it to the GPU. A CuPy "
+                        f"array x gives one as x.get(), a PyTorch tensor as x.cpu().numpy(). Received: {error}"
+                        ) from None
     except ValueError as error:
         raise ValueError(f"{what} must be an array, its rows of one length. Received: {error}") from None
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tinynet import architecture, checkpoint, feed
-from tinynet.errors import explain_keywords
+from tinynet import architecture, checkpoint, feed, regularizers
+from tinynet.errors import as_array, explain_keywords
 from tinynet.layers import Activation, Input, Layer
 from tinynet.layers.base import splits_at_activation
 from tinynet.layers.chain import all_or_none
@@ -136,7 +136,7 @@ class Sequential(Model):
         if not self.built:
             raise RuntimeError(f"Model {self.name!r}: backward needs a forward(x, training=True) before it. "
                                "Received: backward of a model that is not built")
-        dy = np.asarray(dy)
+        dy = as_array("dy", dy)
         with Room(self, lambda: len(dy), holds_batch=False):
             dx = self.backpropagate(self.ops.asarray(dy, self.dtype), need_dx=need_dx)
             return None if dx is None else self.ops.to_numpy(dx)
@@ -155,20 +155,15 @@ class Sequential(Model):
 
     def penalty(self) -> float:
         """Return what the regularizers of all parameters add to the loss, those of frozen layers too."""
-        total = 0.0
-        for parameter in self.parameters:
-            if parameter.regularizer is not None:
-                total += parameter.regularizer.penalty(self.ops, parameter.value)
-        return total
+        total = regularizers.total_penalty(self.parameters, self.ops)
+        return float(np.sum(self.ops.to_numpy(total)))
 
     def penalize(self) -> float:
         """Add the regularizers' gradients to those that :meth:`backward` has filled, and return the penalty.
 
         A training step calls it once, after backward. A frozen layer's gradients stay as they are.
         """
-        for parameter in self.parameters:
-            if parameter.regularizer is not None and parameter.trainable and not parameter.frozen:
-                parameter.regularizer.add_gradient(self.ops, parameter.value, parameter.grad)
+        regularizers.add_gradients(self.parameters, self.ops)
         return self.penalty()
 
     def accept(self, x):

@@ -6,6 +6,7 @@ penalty to the loss; in an open loop `model.penalize()` does (see :class:`tinyne
 
 import math
 import numbers
+from collections.abc import Iterable
 from types import ModuleType
 
 from tinynet.errors import explain_keywords, look_up
@@ -14,8 +15,12 @@ from tinynet.errors import explain_keywords, look_up
 class Regularizer:
     """Base of the regularizers: a number for an array w of any shape, and how that number changes with w."""
 
-    def penalty(self, ops: ModuleType, value) -> float:
-        """Return what the array `value` adds to the loss; `ops` is the backend that holds it."""
+    def penalty(self, ops: ModuleType, value):
+        """Return what `value`, an array of the backend `ops`, adds to the loss: a float, or what `ops` has for one.
+
+        On a GPU that may be an array of one number, as a step there waits for none. What a model's own `penalty` and
+        `penalize` return is a float everywhere.
+        """
         raise TypeError(f"{type(self).__name__} does not define penalty")
 
     def add_gradient(self, ops: ModuleType, value, grad) -> None:
@@ -85,6 +90,22 @@ class L2(L1L2):
     @explain_keywords
     def __init__(self, l2: float = 0.01):
         super().__init__(l2=l2)
+
+
+def total_penalty(parameters: Iterable, ops: ModuleType):
+    """Return what the regularizers of all parameters add to the loss, as :meth:`Regularizer.penalty` does."""
+    total = 0.0
+    for parameter in parameters:
+        if parameter.regularizer is not None:
+            total = total + parameter.regularizer.penalty(ops, parameter.value)
+    return total
+
+
+def add_gradients(parameters: Iterable, ops: ModuleType) -> None:
+    """Add the regularizers' gradients to those of their parameters, where they are trainable."""
+    for parameter in parameters:
+        if parameter.regularizer is not None and parameter.trainable and not parameter.frozen:
+            parameter.regularizer.add_gradient(ops, parameter.value, parameter.grad)
 
 
 l1, l2, l1_l2 = L1, L2, L1L2  # as tutorials have them: regularizers.l2(0.001)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from tinynet import losses, metrics, optimizers
+from tinynet import losses, metrics, optimizers, regularizers
 from tinynet.errors import as_numbers
 from tinynet.feed import Batch, check_finite
 from tinynet.layers import Layer
@@ -93,7 +93,8 @@ class Trainer:
             model.backpropagate(dp, need_dx=False)
         self.optimizer.unscale(model)
         if self._penalized:
-            value = value + model.penalize()
+            regularizers.add_gradients(model.parameters, model.ops)
+            value = value + regularizers.total_penalty(model.parameters, model.ops)
         self.optimizer.apply(model)
         tally.add(value, self._measured(y, p), len(x))
 
@@ -104,7 +105,7 @@ class Trainer:
         dp = model.buffer("dp", p.shape)
         value = self._loss.value_and_gradient(model.ops, batch.y, p, self._row_weights(batch, p.shape), dp)
         if self._penalized:
-            value = value + model.penalty()
+            value = value + regularizers.total_penalty(model.parameters, model.ops)
         tally.add(value, self._measured(batch.y, p), len(p))
         tally.count(p.shape)
 

@@ -184,7 +184,7 @@ def test_on_batch(trainer: Trainer, x, y, sample_weight) -> float | list[float]:
 
 
 def _on_batch(trainer: Trainer, run, x, y, sample_weight, class_weight):
-    x, y = check_inputs(trainer.model, x), np.asarray(y)
+    x, y = check_inputs(trainer.model, x), as_array("y", y)
     if not len(x):
         raise ValueError(f"A batch needs at least one sample. Received: x of shape {x.shape}")
     labels = trainer.check_labels(y, len(x))

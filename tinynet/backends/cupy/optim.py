@@ -1,7 +1,7 @@
 """Update rules on the GPU, a thread for each number, and penalties.
 
-What changes from step to step, as the rate and Adam's decay, may be a number in the GPU's memory: a recorded step replays
-with what stands there.
+What changes from step to step, as the rate and Adam's decay, may be a number in the GPU's memory: a recorded step
+replays with what stands there.
 """
 
 import cupy as cp
