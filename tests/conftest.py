@@ -19,9 +19,6 @@ settings.register_profile("thorough", max_examples=2000, **_SHARED)  # pytest --
 settings.load_profile("ci")
 
 
-_NOT_ON_GPU_YET = set(pathlib.Path(__file__).with_name("not_on_gpu_yet.txt").read_text("utf-8").splitlines())
-
-
 @pytest.fixture(autouse=True, scope="session")
 def one_thread_each():
     """Hold the BLAS to one thread: test processes whose threads wait for one another take many times as long."""
@@ -45,8 +42,6 @@ def backend(request):
     "cupy" is the real one on an NVIDIA GPU, else, where a C++ compiler is, the one of `emulated_cuda`.
     """
     if request.param == "cupy":
-        if request.node.nodeid.split("[")[0] in _NOT_ON_GPU_YET:
-            pytest.skip("see not_on_gpu_yet.txt")
         request.getfixturevalue("on_gpu")
     with tinynet.use_backend(request.param):
         yield request.param

@@ -13,6 +13,7 @@ import numpy as np
 from tinynet import losses
 from tinynet.layers import Layer
 from tinynet.layers.base import with_sublayers
+from tinynet.layers.chain import Row
 
 STEP = 1e-4
 TOLERANCE = 1e-7
@@ -145,13 +146,13 @@ def gradcheck(layer: Layer, x, y=None, loss: str | losses.Loss | None = None, *,
         projection = generator.uniform(0.5, 1.5, shape) * generator.choice([-1.0, 1.0], shape)
 
         def value(x):
-            p = layer.ops.to_numpy(layer.forward(layer.ops.asarray(x, "float64"), training=True))
+            p = layer.ops.to_numpy(layer.forward(_as_taken(layer, x), training=True))
             put_back()
             return float((projection * p).sum()) if loss is None else loss(y, p)
 
-        p = layer.ops.to_numpy(layer.forward(layer.ops.asarray(x, "float64"), training=True))
+        p = layer.ops.to_numpy(layer.forward(_as_taken(layer, x), training=True))
         dy = projection if loss is None else loss.gradient(y, p)
-        dx = layer.ops.to_numpy(layer.backward(layer.ops.asarray(dy, "float64")))
+        dx = layer.ops.to_numpy(layer.backward(_as_taken(layer, dy)))
         put_back()
         report = GradientReport(tolerance)
         how = most, generator, tolerance, step
@@ -161,6 +162,11 @@ def gradcheck(layer: Layer, x, y=None, loss: str | losses.Loss | None = None, *,
             report.comparisons.append(
                 _compare(owner, parameter.name, grad, lambda: value(x), parameter.value, *how))
     return report
+
+
+def _as_taken(layer, x):
+    """Return a NumPy array as `forward` and `backward` take it: a model's own as it is, a layer's on its backend."""
+    return x if isinstance(layer, Row) else layer.ops.asarray(x, "float64")
 
 
 def _owned(held) -> Iterator:

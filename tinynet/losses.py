@@ -82,12 +82,12 @@ class Loss:
         p = ops.asarray(p, p.dtype)
         dp = ops.empty(p.shape, p.dtype)
         value = self.value_and_gradient(ops, truth, p, weight, dp)
-        return float(value), ops.to_numpy(dp)
+        return ops.to_numpy(value).item(), ops.to_numpy(dp)
 
     def value_and_gradient(self, ops: ModuleType, y, p, weight, dp):
         """Return the loss of checked arrays and fill dp; `weight` has an entry for each row of p.
 
-        The loss is a float, or what takes its place where kernels do not run on the host: `float` reads it.
+        The loss is a float, or what takes its place where kernels do not run on the host: `ops.to_numpy` reads it.
         """
         if p.ndim != 2:
             columns = p.shape[-1] if p.ndim > 1 else 1

@@ -57,7 +57,7 @@ class Metric:
         dtype = p.dtype if p.dtype in FLOAT_TYPES else np.dtype(np.float64)
         ops = get_backend()
         truth = ops.asarray(self.check(y, p.shape, dtype), self.label_type(dtype))
-        self.total += float(self.measure(ops, truth, ops.asarray(p, dtype)))
+        self.total += ops.to_numpy(self.measure(ops, truth, ops.asarray(p, dtype))).item()
         self.count += self.counted(p.shape)
 
     def check(self, y, shape: tuple[int, ...], dtype) -> np.ndarray:

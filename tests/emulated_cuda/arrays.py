@@ -127,10 +127,10 @@ class ndarray:  # noqa: N801
         return self.get().tobytes(order)
 
     def __float__(self):
-        return float(self.item())
+        return float(self.get())
 
     def __int__(self):
-        return int(self.item())
+        return int(self.get())
 
     def __index__(self):
         return operator.index(self.item())

@@ -77,8 +77,12 @@ def gemm_strided_batched(handle, transa, transb, m, n, k, alpha, a, atype, lda, 
 
     def work():
         for left, right, out in products:
-            product = alpha * np.matmul(rounded(left, bits), rounded(right, bits))
-            out[...] = product + beta * out if beta else product
+            left, right = rounded(left, bits), rounded(right, bits)
+            product = np.matmul(left, right, out=None if beta else out)  # no memory of the host that a GPU needs not
+            product *= alpha
+            if beta:
+                out *= beta
+                out += product
 
     streams.of_ptr(_handles[_value(handle)])._do(work)
     return 0

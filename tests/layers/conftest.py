@@ -147,6 +147,16 @@ def same(found, wanted):
 
 
 @pytest.fixture
+def run(backend):
+    """Return `run(layer.forward, x, training=True)`: a method of a layer on the test's own arrays, and a copy back."""
+    def run(method, *arrays, **options):
+        layer = method.__self__
+        return layer.ops.to_numpy(method(*[as_given(layer, x) for x in arrays], **options))
+
+    return run
+
+
+@pytest.fixture
 def harness(backend):
     """Return `harness(make, x, oracle, draw)`, for the test's backend."""
     def harness(make, x, oracle=None, draw=lambda rng, shape: rng.normal(0, 0.5, shape)):

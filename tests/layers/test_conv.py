@@ -102,12 +102,12 @@ def test_an_activation_after_it(check_layer, rng, kind):
                 lambda x, *parameters: np.tanh(oracle(x, *parameters)))
 
 
-def row(kind, x, kernel, **options):
+def row(run, kind, x, kernel, **options):
     """Return what the layer makes of one row of pixels, as numbers."""
     x, kernel = np.array(x, np.float32).reshape(1, 1, -1, 1), np.array(kernel, np.float32).reshape(1, -1, 1, 1)
     layer = kind(1, (1, kernel.shape[1]), use_bias=False, kernel_initializer=lambda shape, generator: kernel, **options)
     layer.build(x.shape[1:])
-    return layer.ops.to_numpy(layer.forward(x)).ravel().tolist()
+    return run(layer.forward, x).ravel().tolist()
 
 
 @pytest.mark.parametrize(("options", "wanted"), [
@@ -117,8 +117,8 @@ def row(kind, x, kernel, **options):
     ({"dilation_rate": (1, 3)}, [41]),
     ({"padding": "same", "dilation_rate": (1, 2)}, [20, 31, 42, 3]),
 ])
-def test_known_numbers(backend, options, wanted):
-    assert row(layers.Conv2D, [1, 2, 3, 4], [1, 10], **options) == wanted
+def test_known_numbers(run, options, wanted):
+    assert row(run, layers.Conv2D, [1, 2, 3, 4], [1, 10], **options) == wanted
 
 
 @pytest.mark.parametrize(("kernel", "options", "wanted"), [
@@ -129,8 +129,8 @@ def test_known_numbers(backend, options, wanted):
     ([1], {"strides": (1, 3)}, [1, 0, 0, 2, 0, 0]),  # a kernel below the stride leaves gaps, also at the end
     ([1, 10], {"dilation_rate": (1, 2)}, [1, 2, 10, 20]),
 ])
-def test_known_numbers_of_the_transposed(backend, kernel, options, wanted):
-    assert row(layers.Conv2DTranspose, [1, 2], kernel, **options) == wanted
+def test_known_numbers_of_the_transposed(run, kernel, options, wanted):
+    assert row(run, layers.Conv2DTranspose, [1, 2], kernel, **options) == wanted
 
 
 def test_one_number_for_both_directions():
@@ -273,13 +273,13 @@ def test_channels_first_at_build(shape):
 
 
 @pytest.mark.parametrize("kind", [layers.Conv2D, layers.Conv2DTranspose])
-def test_channels_first_at_forward(backend, kind):
+def test_channels_first_at_forward(run, kind):
     layer = kind(2, 3)
     layer.build((8, 6, 3))
     with pytest.raises(ValueError, match=r"channels first: np\.moveaxis\(x, 1, -1\)\. Received: \(5, 3, 8, 6\)"):
-        layer.forward(np.zeros((5, 3, 8, 6), np.float32))
+        run(layer.forward, np.zeros((5, 3, 8, 6), np.float32))
     with pytest.raises(ValueError, match=r"expects inputs of shape \(N, 8, 6, 3\).*Received: \(5, 8, 3, 6\)"):
-        layer.forward(np.zeros((5, 8, 3, 6), np.float32))
+        run(layer.forward, np.zeros((5, 8, 3, 6), np.float32))
 
 
 def test_an_image_of_equal_axes_is_no_mistake():

@@ -145,37 +145,37 @@ def test_every_backend_starts_from_the_same_weights():
     assert not np.array_equal(found[0][0], found[0][1])
 
 
-def test_a_frozen_layer_takes_its_moving_statistics_also_in_training(backend, rng):
+def test_a_frozen_layer_takes_its_moving_statistics_also_in_training(run, rng):
     layer = built()
     x, dy = rng.normal(0, 1, (2, 5, 3))
     layer.trainable = False
-    before, grads = values(layer), [p.grad.copy() for p in layer.parameters]
-    at_inference = layer.ops.to_numpy(layer.forward(x))
-    y = layer.ops.to_numpy(layer.forward(x, training=True))
-    dx = layer.ops.to_numpy(layer.backward(dy))
+    before, grads = values(layer), [layer.ops.to_numpy(p.grad) for p in layer.parameters]
+    at_inference = run(layer.forward, x)
+    y = run(layer.forward, x, training=True)
+    dx = run(layer.backward, dy)
     np.testing.assert_array_equal(y, at_inference)
     gamma, _, _, variance = before
     np.testing.assert_allclose(dx, dy * gamma / np.sqrt(variance + 0.001), rtol=1e-13)
     np.testing.assert_array_equal(values(layer), before)
     for parameter, grad in zip(layer.parameters, grads, strict=True):
-        np.testing.assert_array_equal(parameter.grad, grad)
+        np.testing.assert_array_equal(layer.ops.to_numpy(parameter.grad), grad)
     report = tinynet.gradcheck(layer, x)
     assert report, str(report)
     assert [found.name for found in report.comparisons] == ["x"]
 
 
 @pytest.mark.parametrize("frozen", [True, False])
-def test_backward_follows_the_forward_that_ran_whatever_changed_since(backend, rng, frozen):
+def test_backward_follows_the_forward_that_ran_whatever_changed_since(run, rng, frozen):
     x, dy = rng.normal(0, 1, (2, 5, 3))
     layer, other = built(), built()
     layer.trainable = other.trainable = not frozen
-    layer.forward(x, training=True)
-    wanted = layer.ops.to_numpy(layer.backward(dy))
-    other.forward(x, training=True)
+    run(layer.forward, x, training=True)
+    wanted = run(layer.backward, dy)
+    run(other.forward, x, training=True)
     other.trainable = frozen
     other.moving_mean.value[...] = 7
     other.moving_variance.value[...] = 7
-    np.testing.assert_allclose(other.ops.to_numpy(other.backward(dy)), wanted, rtol=1e-12)
+    np.testing.assert_allclose(run(other.backward, dy), wanted, rtol=1e-12)
     # An unfrozen layer's gradients are used by the next step, so they are filled, for the forward that ran.
     assert np.any(values_of_grads(other)) == frozen
     if frozen:
@@ -189,38 +189,38 @@ def values_of_grads(layer):
     return [layer.ops.to_numpy(parameter.grad) for parameter in (layer.gamma, layer.beta)]
 
 
-def test_unfrozen_again_it_trains_again(backend, rng):
+def test_unfrozen_again_it_trains_again(run, rng):
     layer = built()
     layer.trainable = False
     layer.trainable = True
     before = moving(layer)
-    layer.forward(rng.normal(5, 1, (4, 3)), training=True)
+    run(layer.forward, rng.normal(5, 1, (4, 3)), training=True)
     assert (np.abs(np.array(moving(layer)) - before) > 1e-6).all()
 
 
 @pytest.mark.parametrize("shape", [(3,), (1, 1, 3)])
-def test_a_batch_of_one_value_per_channel_warns_once_and_gives_beta(backend, shape):
+def test_a_batch_of_one_value_per_channel_warns_once_and_gives_beta(run, shape):
     layer, other = built(shape, momentum=0.75, name="norm"), built(shape)
     x = np.full((1, *shape), 1234.567)
     with pytest.warns(UserWarning, match="Layer 'norm': .*at least two values per channel.*Received: .*1, ") as seen:
-        y = layer.ops.to_numpy(layer.forward(x, training=True))
+        y = run(layer.forward, x, training=True)
     assert len(seen) == 1
     _, beta, mean, variance = values(built(shape))
     np.testing.assert_array_equal(y.ravel(), beta)
     np.testing.assert_allclose(moving(layer)[0], 0.75 * mean + 0.25 * 1234.567, rtol=1e-14)
     np.testing.assert_allclose(moving(layer)[1], 0.75 * variance, rtol=1e-14)
-    np.testing.assert_allclose(layer.ops.to_numpy(layer.backward(np.ones(x.shape))), 0, atol=1e-13)
+    np.testing.assert_allclose(run(layer.backward, np.ones(x.shape)), 0, atol=1e-13)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        layer.forward(x, training=True)
-        other.forward(x)
-        other.forward(np.repeat(x, 2, axis=0), training=True)
-        built((2, 2, 3)).forward(np.ones((1, 2, 2, 3)), training=True)
+        run(layer.forward, x, training=True)
+        run(other.forward, x)
+        run(other.forward, np.repeat(x, 2, axis=0), training=True)
+        run(built((2, 2, 3)).forward, np.ones((1, 2, 2, 3)), training=True)
         other.trainable = False
-        other.forward(x, training=True)
+        run(other.forward, x, training=True)
     other.trainable = True
     with pytest.warns(UserWarning, match="Layer 'batch_normalization'"):
-        other.forward(x, training=True)
+        run(other.forward, x, training=True)
 
 
 def test_a_gradient_check_of_a_model_puts_the_statistics_back(backend, rng):
@@ -319,16 +319,16 @@ def test_layer_norm(harness, n, leading, c, center, scale, epsilon, seed):
     ready.check_errors()
 
 
-def test_a_frozen_layer_norm_returns_dx_alone(backend, rng):
+def test_a_frozen_layer_norm_returns_dx_alone(run, rng):
     layer = layers.LayerNormalization()
     layer.build((4,))
     x, dy = rng.normal(0, 1, (2, 3, 4))
-    layer.forward(x, training=True)
-    wanted = layer.ops.to_numpy(layer.backward(dy))
+    run(layer.forward, x, training=True)
+    wanted = run(layer.backward, dy)
     before = values_of_grads(layer)
     layer.trainable = False
-    layer.forward(x, training=True)
-    np.testing.assert_array_equal(layer.ops.to_numpy(layer.backward(dy)), wanted)
+    run(layer.forward, x, training=True)
+    np.testing.assert_array_equal(run(layer.backward, dy), wanted)
     np.testing.assert_array_equal(values_of_grads(layer), before)
 
 

@@ -96,33 +96,33 @@ def test_the_recipes_forms():
     (layers.AveragePooling2D(2, 2, "same"), 5, [[3, 5, 6.5], [13, 15, 16.5], [20.5, 22.5, 24]],
      [[1 / 4, 1 / 4, 1 / 4, 1 / 4, 1 / 2]] * 4 + [[1 / 2, 1 / 2, 1 / 2, 1 / 2, 1]]),
 ])
-def test_known_values(backend, layer, size, wanted, dx):
+def test_known_values(run, layer, size, wanted, dx):
     """Of 0, 1, 2, ... in a square, with windows that stick out below and on the right: as in TensorFlow."""
     x = np.arange(size * size, dtype=np.float32).reshape(1, size, size, 1)
     layer.build(x.shape[1:])
-    y = layer.forward(x, training=True)
-    assert layer.ops.to_numpy(y)[0, ..., 0].tolist() == wanted
+    y = run(layer.forward, x, training=True)
+    assert y[0, ..., 0].tolist() == wanted
     if dx is not None:
-        assert layer.ops.to_numpy(layer.backward(np.ones(y.shape, np.float32)))[0, ..., 0].tolist() == dx
+        assert run(layer.backward, np.ones(y.shape, np.float32))[0, ..., 0].tolist() == dx
 
 
-def test_padding_never_wins_and_the_first_of_equals_gets_the_gradient(backend):
+def test_padding_never_wins_and_the_first_of_equals_gets_the_gradient(run):
     layer = layers.MaxPooling2D(3, 1, "same")
     layer.build((2, 2, 1))
     x = np.full((1, 2, 2, 1), -5, np.float32)
-    y = layer.forward(x, training=True)
-    assert layer.ops.to_numpy(y).ravel().tolist() == [-5] * 4
-    dx = layer.ops.to_numpy(layer.backward(np.arange(1, 5, dtype=np.float32).reshape(1, 2, 2, 1)))
+    y = run(layer.forward, x, training=True)
+    assert y.ravel().tolist() == [-5] * 4
+    dx = run(layer.backward, np.arange(1, 5, dtype=np.float32).reshape(1, 2, 2, 1))
     assert dx.ravel().tolist() == [10, 0, 0, 0]
 
 
 @pytest.mark.parametrize("Pool", [layers.MaxPooling2D, layers.GlobalMaxPooling2D])
-def test_a_diverging_run_shows(backend, Pool):
+def test_a_diverging_run_shows(run, Pool):
     layer = Pool()
     layer.build((4, 4, 1))
     x = np.zeros((1, 4, 4, 1), np.float32)
     x[0, 1, 0] = np.nan
-    assert np.isnan(layer.ops.to_numpy(layer.forward(x))).any()
+    assert np.isnan(run(layer.forward, x)).any()
 
 
 @pytest.mark.parametrize("Pool", POOLS)

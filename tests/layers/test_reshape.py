@@ -59,9 +59,9 @@ def test_targets_that_are_no_shapes(target):
 def test_reshaping_copies_nothing(backend):
     layer = layers.Flatten()
     layer.build((2, 3))
-    x = np.zeros((4, 2, 3), np.float32)
+    x = layer.ops.zeros((4, 2, 3), "float32")
     assert np.shares_memory(layer.forward(x, training=True), x)
-    dy = np.zeros((4, 6), np.float32)
+    dy = layer.ops.zeros((4, 6), "float32")
     assert np.shares_memory(layer.backward(dy), dy)
 
 

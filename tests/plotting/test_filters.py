@@ -85,8 +85,8 @@ def test_activations_are_what_the_layers_return(backend):
     layers = ["reshape: 12×12×1", "convolution: 12×12×3", "pooling: 6×6×3", "flatten: 108", "dense: 10"]
     assert titles(figure) == ["the image", *layers, "one image"]
     drawn = mosaics(figure)
-    x = model.layers[0].forward(image[None].astype(np.float32))
-    convolved = model.layers[1].forward(x)[0]
+    x = model.layers[0].forward(model.ops.asarray(image[None], "float32"))
+    convolved = model.layers[1].forward(model.ops.to_numpy(x))[0]
     for channel in range(3):
         assert holds(drawn[2], as_shades(convolved[..., channel], convolved.max()), zoom=5)
     prediction = model.forward(image[None])[0]
