@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import fit, growth, kernels, machine, memory, pipeline, report, start, train, transfer
+from benchmarks import fit, gpu, growth, kernels, machine, memory, pipeline, report, start, train, transfer
 from benchmarks.processes import WorkerError
 
 COMMANDS = {
@@ -16,6 +16,7 @@ COMMANDS = {
     "pipeline": pipeline,
     "start": start,
     "transfer": transfer,
+    "gpu": gpu,
 }
 
 

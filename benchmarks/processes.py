@@ -11,10 +11,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Thread counts, instruction sets, backends and compiler switches; folders (TINYNET_DATA, NUMBA_CACHE_DIR) stay.
+# Thread counts, instruction sets, backends and compiler switches; folders (TINYNET_DATA, NUMBA_CACHE_DIR) stay, and so
+# does the choice of a GPU (CUDA_VISIBLE_DEVICES).
 CLEANED = (
     "ACCELERATE_",
     "BLIS_",
+    "CUBLAS",
+    "CUDNN_",
+    "CUPY_",
     "GOMP_",
     "GOTO_",
     "JAX_",
@@ -30,8 +34,16 @@ CLEANED = (
     "VECLIB_",
     "XLA_",
 )
-KEPT = ("NUMBA_CACHE_DIR",)
-CLEANED_NAMES = ("TINYNET_BACKEND", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONDEVMODE", "PYTHONWARNINGS")
+KEPT = ("CUPY_CACHE_DIR", "NUMBA_CACHE_DIR")
+CLEANED_NAMES = (
+    "CUDA_LAUNCH_BLOCKING",
+    "NVIDIA_TF32_OVERRIDE",
+    "PYTHONDEVMODE",
+    "PYTHONPATH",
+    "PYTHONSTARTUP",
+    "PYTHONWARNINGS",
+    "TINYNET_BACKEND",
+)
 
 
 class WorkerError(Exception):
@@ -96,10 +108,10 @@ def peak_memory() -> int | None:
 class Worker:
     """A framework in a process of its own, which waits on its standard input, idle, until it is asked."""
 
-    def __init__(self, framework: str, python: str, threads: int):
+    def __init__(self, framework: str, python: str, threads: int, *precision: str):
         self.framework = framework
         self._process = subprocess.Popen(
-            [python, "-m", "benchmarks.workers.loop", framework, str(threads)],
+            [python, "-m", "benchmarks.workers.loop", framework, str(threads), *precision],
             cwd=ROOT,
             env=clean_environment(os.environ),
             stdin=subprocess.PIPE,
@@ -125,6 +137,22 @@ class Worker:
     def memory(self, model: str, steps: int) -> int | None:
         """Return the process' peak of resident memory after so many steps, in bytes; None where it is not measured."""
         return self._ask({"do": "memory", "model": model, "steps": steps})["bytes"]
+
+    def device_time(self, model: str, steps: int) -> dict[str, float]:
+        """Return the seconds of one step as a mean over `steps`: by the "device" and by the clock on the "wall"."""
+        return self._ask({"do": "device time", "model": model, "steps": steps})["seconds"]
+
+    def computed(self, layer: str) -> list[float]:
+        """Return some of the numbers that a single layer makes in a step."""
+        return self._ask({"do": "computed", "model": layer, "steps": 1})["numbers"]
+
+    def device_memory(self, model: str, steps: int) -> int:
+        """Return the most memory of the GPU that the process takes in so many steps, in bytes, without its context."""
+        return self._ask({"do": "device memory", "model": model, "steps": steps})["bytes"]
+
+    def forget(self) -> None:
+        """Let the process give up what it has built, and the GPU's memory with it."""
+        self._ask({"do": "forget"})
 
     def close(self) -> None:
         """End the process by ending its input."""

@@ -127,23 +127,27 @@ def versions(workers: Mapping[str, Worker], missing: Mapping[str, str]) -> str:
 
 
 def check_agreement(
-    model: str, found: Mapping[str, Sequence[float]], what: str = "losses", place: str = "step"
+    model: str,
+    found: Mapping[str, Sequence[float]],
+    what: str = "losses",
+    place: str = "step",
+    tolerance: float = TOLERANCE,
 ) -> None:
     """Check that all frameworks compute the same: a faster step that does something else counts for nothing.
 
     Raises
     ------
     WorkerError
-        If the losses (or outputs) of two frameworks differ by more than 0.001 anywhere, or one is not a number.
+        If the losses (or outputs) of two frameworks differ by more than the tolerance anywhere, or one is not a number.
     """
     values = np.array(list(found.values()))
     # NaN is not below any number, and differs so from everything.
-    apart = ~(np.ptp(values, axis=0) <= TOLERANCE)
+    apart = ~(np.ptp(values, axis=0) <= tolerance)
     if apart.any():
         first = int(apart.argmax())
         said = ", ".join(f"{who} {value:.6f}" for who, value in zip(found, values[:, first], strict=True))
         raise WorkerError(
-            f"{model}: the frameworks don't do the same work; expected {what} within {TOLERANCE} of each other "
+            f"{model}: the frameworks don't do the same work; expected {what} within {tolerance} of each other "
             f"at {place} {first}. Received: {said}"
         )
 

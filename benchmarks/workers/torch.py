@@ -21,18 +21,20 @@ def prepare(threads: int) -> str:
 
 
 class ForwardRunner:
+    device = "cpu"
     layout = torch.contiguous_format
 
     def __init__(self, model: Network):
         self.model = model
         self.turned = torch_networks.is_turned(model)
         self.channels_last = self.layout == torch.channels_last
-        self.network = torch_networks.build(model, self.channels_last, self.turned).to(memory_format=self.layout)
+        self.network = torch_networks.build(model, self.channels_last, self.turned)
+        self.network.to(self.device, memory_format=self.layout)
         self.network.eval()
         x = torch.from_numpy(inputs(model, model.batch))
         if model.has_images:
             x = (x.flip(1, 2) if self.turned else x).permute(0, 3, 1, 2).contiguous(memory_format=self.layout)
-        self.x = x
+        self.x = x.to(self.device)
 
     def restart(self) -> None:
         weights = torch_networks.weights(self.model, self.channels_last, self.turned)
@@ -45,18 +47,18 @@ class ForwardRunner:
             for _ in range(steps):
                 y = self.network(self.x)
             y = y.permute(0, 2, 3, 1)
-            return (y.flip(1, 2) if self.turned else y).numpy()
+            return (y.flip(1, 2) if self.turned else y).cpu().numpy()
 
 
 class Runner(ForwardRunner):
     def __init__(self, model: Model):
         super().__init__(model)
         self.network.train()
-        self.y = torch.from_numpy(labels(model, model.batch))
+        self.y = torch.from_numpy(labels(model, model.batch)).to(self.device)
 
     def restart(self) -> None:
         super().restart()
-        self.optimizer = _optimizer(self.model, self.network)
+        self.optimizer = make_optimizer(self.model, self.network)
         self.steps = 0
 
     def run(self, steps: int) -> float:
@@ -74,8 +76,9 @@ class Runner(ForwardRunner):
         return loss.item()
 
 
-def _optimizer(model: Model, network: nn.Module) -> torch.optim.Optimizer:
+def make_optimizer(model: Model, network: nn.Module, **other) -> torch.optim.Optimizer:
+    """Return the fused optimizer of a model; `other` goes to Adam."""
     rate = model.optimizer.learning_rate
     if model.optimizer.name == "sgd":
         return torch.optim.SGD(network.parameters(), lr=rate, fused=True)
-    return torch.optim.Adam(network.parameters(), lr=rate, betas=(BETA_1, BETA_2), fused=True)
+    return torch.optim.Adam(network.parameters(), lr=rate, betas=(BETA_1, BETA_2), fused=True, **other)

@@ -18,13 +18,19 @@ def test_the_environment_is_cleaned_of_threads_and_switches():
         "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
         "KERAS_BACKEND": "torch",
         "TINYNET_BACKEND": "numpy",
+        "NVIDIA_TF32_OVERRIDE": "1",
+        "CUBLAS_WORKSPACE_CONFIG": ":0:0",
+        "CUPY_TF32": "1",
+        "CUDA_VISIBLE_DEVICES": "1",
+        "CUPY_CACHE_DIR": "cache",
         "PATH": "/bin",
         "HOME": "/home/a",
         "TINYNET_DATA": "data",
         "NUMBA_CACHE_DIR": "cache",
     }
-    assert set(processes.clean_environment(given)) == {"PATH", "HOME", "TINYNET_DATA", "NUMBA_CACHE_DIR"}
-    assert len(given) == 12
+    kept = {"PATH", "HOME", "TINYNET_DATA", "NUMBA_CACHE_DIR", "CUDA_VISIBLE_DEVICES", "CUPY_CACHE_DIR"}
+    assert set(processes.clean_environment(given)) == kept
+    assert len(given) == 17
 
 
 def test_a_process_starts_clean_but_for_the_variables_given(monkeypatch):

@@ -79,6 +79,24 @@ def test_a_model_is_built_once():
     assert len(runners[MODELS["softmax_b128"]].calls) == 4
 
 
+def test_what_was_built_is_forgotten_before_the_memory_is_given_back():
+    runners, freed = {}, []
+    worker = SimpleNamespace(Runner=CountingRunner, forget=lambda: freed.append(len(runners)))
+    loop.answer({"do": "losses", "model": "softmax_b128", "steps": 1}, runners, worker)
+    assert loop.answer({"do": "forget"}, runners, worker) == {}
+    assert freed == [0]
+
+
+def test_a_layer_by_itself_has_a_runner_of_its_own():
+    class LayerRunner(CountingRunner):
+        def computed(self):
+            return [0.5]
+
+    name = "dense 784 * 784×10, forward"
+    request = {"do": "computed", "model": name, "steps": 1}
+    assert loop.answer(request, {}, SimpleNamespace(LayerRunner=LayerRunner)) == {"numbers": [0.5]}
+
+
 def test_losses_are_compared_without_dropout_and_steps_are_timed_with_it():
     runners = {}
     loop.answer({"do": "losses", "model": "deep_mnist_b50", "steps": 1}, runners, WORKER)
@@ -99,6 +117,16 @@ def test_a_worker_that_cannot_be_imported_says_so_and_ends():
     loop.serve("nonesuch", 1, io.StringIO('{"do": "time"}\n'), replies)
     (reply,) = [json.loads(line) for line in replies.getvalue().splitlines()]
     assert "nonesuch" in reply["missing"]
+
+
+def test_a_worker_whose_gpu_is_not_there_says_so_and_is_told_the_precision(monkeypatch):
+    def prepare(threads, precision):
+        raise ImportError(f"no GPU for {precision} and {threads}")
+
+    monkeypatch.setattr(loop.importlib, "import_module", lambda name: SimpleNamespace(prepare=prepare))
+    replies = io.StringIO()
+    loop.serve("fake", 2, io.StringIO(""), replies, "high")
+    assert json.loads(replies.getvalue()) == {"missing": "no GPU for high and 2"}
 
 
 def test_a_failed_request_is_answered_with_its_error_and_the_next_one_served(monkeypatch):
