@@ -32,6 +32,18 @@ def test_nor_does_looking_at_every_name():
     assert loaded_by("import tinynet\nfor name in dir(tinynet): getattr(tinynet, name)") == []
 
 
+def test_nor_is_cupy_touched_where_it_is_installed(tmp_path):
+    """Only a backend that is chosen by name is loaded."""
+    (tmp_path / "cupy").mkdir()
+    (tmp_path / "cupy" / "__init__.py").write_text("print('imported')", "utf-8")
+    looked = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import tinynet\n" \
+             "for name in dir(tinynet): getattr(tinynet, name)\n" \
+             "for name in 'numpy', 'numba':\n" \
+             "    with tinynet.use_backend(name): tinynet.layers.Dense(1).build((1,))\n"
+    assert run(looked) == []
+    assert run(looked + "import cupy") == ["imported"]
+
+
 def test_nor_does_training_on_the_numpy_backend_without_a_bar():
     assert loaded_by("""
 import numpy as np

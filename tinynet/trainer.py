@@ -11,7 +11,11 @@ from tinynet import losses, metrics, optimizers, regularizers
 from tinynet.errors import as_numbers
 from tinynet.feed import Batch, check_finite
 from tinynet.layers import Layer
+from tinynet.layers.base import with_sublayers
 from tinynet.tally import Tally
+
+_PLAIN = (bool, int, float, str)
+_WRITTEN = ("iterations", "layouts", "learning_rate", "loss_scale_factor")  # of an optimizer, in each step
 
 
 class Trainer:
@@ -36,7 +40,7 @@ class Trainer:
             raise TypeError(f"compile: metrics is a list, such as ['accuracy']. Received: {metric_names!r}")
         self.model = model
         self.optimizer = optimizers.get(optimizer)
-        self.loss = losses.get(loss)
+        self.loss = self._loss = losses.get(loss)
         self.metric_names = list(metric_names)
         self.first_rate = self.optimizer.learning_rate  # callbacks may change it
         self.position: Callable[[], dict | None] = lambda: None  # how far `fit` came
@@ -53,6 +57,8 @@ class Trainer:
         self.trained, self.tested, self.alone = Tally(), Tally(), Tally()  # an epoch, a test, one batch by itself
         self.is_repeating = False  # inside of `repeating`
         self._repeated: Callable | None = None
+        self._known_settings: dict = {}
+        self._changes = 0  # of the settings
 
     def step(self, batch: Batch, tally: Tally) -> None:
         """Make one update from a checked batch, and add its loss and metrics to `trained` or another tally."""
@@ -62,7 +68,7 @@ class Trainer:
         if self.is_repeating and tally is self.trained:
             if self._repeated is None:
                 update = functools.partial(self._update, tally)
-                self._repeated = self.model.ops.repeat(update, lambda: self.optimizer.layouts)
+                self._repeated = self.model.ops.repeat(update, self._version, self._settings)
             self._repeated(batch.x, batch.y, weight)
         else:
             self._update(tally, batch.x, batch.y, weight)
@@ -76,6 +82,24 @@ class Trainer:
             yield
         finally:
             self.is_repeating, self._repeated = False, None
+
+    def begin_epoch(self) -> None:
+        """See whether a callback has set something anew, as a layer's rate: what steps do by heart is then another."""
+        settings = self._settings()
+        if settings != self._known_settings:
+            self._known_settings = settings
+            self._changes += 1
+
+    def _version(self) -> tuple[int, int]:
+        return self.optimizer.layouts, self._changes
+
+    def _settings(self) -> dict[str, object]:
+        """Return every attribute of a step's parts that is a plain value, but for those that each step writes."""
+        parts = [*with_sublayers(self.model), self.loss, self._loss, self.optimizer, *self.metrics,
+                 *[parameter.regularizer for parameter in self.model.parameters if parameter.regularizer is not None]]
+        return {f"{name!r} of {type(part).__name__} {getattr(part, 'name', '')!r} (part {i} of the step)": value
+                for i, part in enumerate(parts) for name, value in vars(part).items()
+                if type(value) in _PLAIN and not (part is self.optimizer and name in _WRITTEN)}
 
     def _update(self, tally, x, y, weight):
         """Do all of a step that happens where the kernels are: forward, loss, backward, penalties, optimizer."""

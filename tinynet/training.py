@@ -75,6 +75,7 @@ def fit(trainer: Trainer, x, y, *, batch_size, epochs, verbose, callbacks, valid
                 break
             events.call("on_epoch_begin", epoch, {})
             position.begin_epoch()
+            trainer.begin_epoch()
             scores = _run_epoch(trainer, batches(), steps, events)
             if scores is None:
                 position.inside = False

@@ -59,7 +59,7 @@ def test_not_a_number_goes_through(run):
 
 
 @pytest.mark.parametrize("with_bias", [True, False])
-@pytest.mark.parametrize(("n", "i", "o"), [(1, 2, 3), (40, 6, 33), (600, 3, 5)])
+@pytest.mark.parametrize(("n", "i", "o"), [(1, 2, 3), (40, 6, 33), (600, 3, 5), (1500, 2, 9)])
 def test_relu_in_the_same_pass(run, rng, n, i, o, with_bias):
     x, kernel, bias, dy = (rng.normal(size=shape) for shape in ((n, i), (i, o), (o,), (n, o)))
     y, dx, dkernel, dbias = (np.full(shape, np.nan) for shape in ((n, o), (n, i), (i, o), (o,)))

@@ -1,6 +1,9 @@
+import json
+
 import numpy as np
 import pytest
 
+from tinynet import random
 from tinynet.backends import get_backend
 from tinynet.backends import numpy as readable
 from tinynet.backends.numpy import memory as readable_memory
@@ -86,3 +89,52 @@ def test_arrays_that_share_memory(wing):
     x = wing.zeros((4, 3), "float32")
     assert wing.may_share_memory(x, x[1:].reshape(-1))
     assert not wing.may_share_memory(x, wing.zeros((4, 3), "float32"))
+
+
+def old_state(seed):
+    """Return the state of a generator as dropout had it before, PCG64, as a file holds it."""
+    return json.loads(json.dumps(random.generator_state(np.random.default_rng(seed))))
+
+
+def drawn(wing, generator, size=(7,), dtype="float32"):
+    out = wing.empty(size, dtype)
+    wing.draw_uniform(generator, out)
+    return wing.to_numpy(out)
+
+
+def test_an_old_files_generator_begins_anew(wing):
+    """As Philox, from the numbers of that state: two of one state draw the same, on all backends."""
+    one, two, other = (wing.make_generator(np.random.SeedSequence(seed)) for seed in range(3))
+    drawn(wing, one)
+    for generator, seed in ((one, 5), (two, 5), (other, 6)):
+        random.set_generator_state(generator, old_state(seed))
+    twin = readable.make_generator(np.random.SeedSequence(3))
+    random.set_generator_state(twin, old_state(5))
+    found = drawn(wing, one)
+    np.testing.assert_array_equal(found, drawn(wing, two))
+    np.testing.assert_array_equal(found, drawn(readable, twin))
+    assert (found != drawn(wing, other)).all()
+    assert random.generator_state(one)["bit_generator"] == "Philox"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("sizes", [(), (1,), (8,), (3, 5, 1), (9, 2, 700)])
+def test_a_generators_state_goes_to_any_backend_and_back(wing, sizes, dtype):
+    generator, twin = (ops.make_generator(np.random.SeedSequence(4)) for ops in (wing, readable))
+    for size in sizes:
+        np.testing.assert_array_equal(drawn(wing, generator, (size,), dtype), drawn(readable, twin, (size,), dtype))
+    state = random.generator_state(generator)
+    again, there = (ops.make_generator(np.random.SeedSequence(9)) for ops in (wing, readable))
+    for other in (again, there):
+        random.set_generator_state(other, json.loads(json.dumps(state)))
+    wanted = drawn(readable, twin, (11,), dtype)
+    for ops, other in ((wing, generator), (wing, again), (readable, there)):
+        np.testing.assert_array_equal(drawn(ops, other, (11,), dtype), wanted)
+
+
+@pytest.mark.parametrize("state", [{}, {"bit_generator": "MT19937"}, {"bit_generator": "PCG64"},
+                                   {"bit_generator": "PCG64", "state": {"state": "a", "inc": 1}}])
+def test_a_generators_state_that_is_none(wing, state):
+    generator = wing.make_generator(np.random.SeedSequence(0))
+    with pytest.raises(ValueError, match="This is no state of a Philox generator. Received"):
+        random.set_generator_state(generator, state)

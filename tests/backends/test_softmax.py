@@ -43,7 +43,8 @@ def test_softmax_and_its_derivative(run, n, c, seed):
     np.testing.assert_allclose(dz, slope, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize(("n", "c"), [(1, 1), (33, 10), (70, 45), (3, 1000), (9000, 3)])
+@pytest.mark.parametrize(("n", "c"), [(1, 1), (33, 10), (7, 32), (5, 33), (70, 45), (3, 1000), (9000, 3), (9000, 40),
+                                      (270_000, 2)])
 def test_few_rows_and_many_of_few_classes_and_many(run, rng, n, c):
     z, dp, weight = rng.normal(0, 3, (n, c)), rng.normal(size=(n, c)), rng.random(n)
     labels = rng.integers(0, c, n).astype(np.int32)

@@ -1,7 +1,9 @@
 """Steps that a wing does by heart, and batches that it copies over: the same numbers as without."""
 
+import contextlib
 import importlib
 import logging
+import sys
 
 import numpy as np
 import pytest
@@ -84,6 +86,37 @@ def test_a_layer_that_draws_on_the_host(backend, data, caplog):
     np.testing.assert_allclose(history["loss"], trained("numpy", data, make)[1]["loss"], rtol=1e-4)
 
 
+def test_what_a_callback_sets_between_two_epochs(backend, data):
+    class Drop(tinynet.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.model.get_layer("dropout").rate = 0.1 * epoch
+
+    found = trained(backend, data, callbacks=[Drop()])[1]["loss"]
+    np.testing.assert_allclose(found, trained("numpy", data, callbacks=[Drop()])[1]["loss"], rtol=1e-4)
+    assert found != trained(backend, data)[1]["loss"]
+
+
+def test_a_layer_that_counts_its_steps(backend, data, caplog):
+    """What it does is not the same each time, and a graph would not know; the log says why it is run as it comes."""
+    class Fading(layers.Dropout):
+        steps = 0
+
+        def forward(self, x, *, training=False):
+            self.steps += training
+            self.rate = 0.5 / (1 + self.steps)
+            return super().forward(x, training=training)
+
+    def make():
+        return Sequential([Fading(0.5, input_shape=(6, 6, 2)), *network().layers])
+
+    with caplog.at_level(logging.WARNING, "tinynet"):
+        _, history = trained(backend, data, make)
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == (backend == "cupy")
+    assert all("'rate' of Fading 'fading' (part 1 of the step) changes in each step" in text for text in said)
+    np.testing.assert_allclose(history["loss"], trained("numpy", data, make)[1]["loss"], rtol=1e-4)
+
+
 def test_a_layer_frozen_between_two_steps(backend, data):
     class Freeze(tinynet.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -132,3 +165,84 @@ def test_on_a_gpu_steps_are_recorded_and_replayed(on_gpu, data, monkeypatch):
     # Of 3 · 4 steps of the whole size the first is run as it comes, and so is the first of the 4 odd ones.
     assert len(launched) == 11 + 3
     assert len(set(launched)) == 2
+
+
+def reads_a_number(cupy, x):
+    cupy.asnumpy(x)
+
+
+def is_refused(cupy, x):
+    if cupy.cuda.get_current_stream().is_capturing():
+        raise RuntimeError("the current stream is capturing, so D2H transfers are disallowed")
+
+
+def spoils_the_recording(cupy, x):
+    with contextlib.suppress(RuntimeError):
+        cupy.cuda.get_current_stream().synchronize()
+
+
+@pytest.mark.parametrize("wrong", [reads_a_number, is_refused, spoils_the_recording])
+def test_what_no_graph_can_repeat_is_run_as_it_comes(on_gpu, caplog, wrong):
+    steps = importlib.import_module("tinynet.backends.cupy.steps")
+    x = steps.cp.ones((3,), "float32")
+    times = []
+
+    def work(x):
+        times.append(1)
+        x *= 2
+        wrong(steps.cp, x)
+
+    repeated = steps.repeat(work, tuple, dict)  # nothing changes
+    with caplog.at_level(logging.WARNING, "tinynet"):
+        for _ in range(4):
+            repeated(x)
+    assert x.get().tolist() == [16, 16, 16]
+    assert len(times) == 5  # the second call tried to record it, and computed nothing
+    said, = caplog.messages
+    assert said.startswith("This step is run kernel by kernel, as it cannot be recorded as a CUDA graph: ")
+
+
+def test_a_steps_own_error_is_raised(on_gpu):
+    steps = importlib.import_module("tinynet.backends.cupy.steps")
+    errors = iter([None, RuntimeError("of its own"), RuntimeError("of its own")])
+
+    def work(x):
+        if error := next(errors):
+            raise error
+
+    repeated = steps.repeat(work, tuple, dict)  # nothing changes
+    repeated(steps.cp.ones((3,), "float32"))
+    with pytest.raises(RuntimeError, match="^of its own$"):
+        repeated(steps.cp.ones((3,), "float32"))
+
+
+@pytest.fixture
+def late(on_gpu):
+    """Return what makes streams of the stand-in as late as they may be."""
+    from emulated_cuda import kernels, streams
+
+    if sys.modules["cupy"].RawModule is not kernels.RawModule:
+        pytest.skip("only the stand-in can make streams late")
+    return streams.putting_off
+
+
+def test_pinned_memory_is_read_before_somebody_else_gets_it(late, monkeypatch):
+    """CuPy hands out what was freed at once; here it always is the same."""
+    steps = importlib.import_module("tinynet.backends.cupy.steps")
+    pinned = steps.cp.cuda.alloc_pinned_memory(400)
+    monkeypatch.setattr(steps.cp.cuda, "alloc_pinned_memory", lambda size: pinned)
+    with late("others"), steps.cp.cuda.Stream(non_blocking=True):
+        (first,), (second,) = (list(steps.deliver([(np.full(100, i, np.float32),)])) for i in (1, 2))
+        assert set(first[0].get()) == {1}
+        assert set(second[0].get()) == {2}
+
+
+def test_a_slots_memory_is_written_when_nobody_uses_it_any_more(late, monkeypatch):
+    """CuPy hands out memory that the current stream has yet to write to: nothing on that stream would be in its way."""
+    steps = importlib.import_module("tinynet.backends.cupy.steps")
+    used = steps.cp.ones((400,), np.uint8)
+    monkeypatch.setattr(steps, "empty", lambda shape, dtype: used)
+    with late("null"):
+        used[...] = 7
+        (given,), = steps.deliver([(np.full(100, 1, np.float32),)])
+        assert set(given.get()) == {1}

@@ -23,8 +23,8 @@ LOSSES = {"mean_squared_error": (), "mean_absolute_error": (), "huber": (0.7,), 
           "logistic_crossentropy": (), "categorical_crossentropy": (), "softmax_crossentropy": (),
           "sparse_categorical_crossentropy": (), "sparse_softmax_crossentropy": ()}
 COUNTS = ("count_hits", "count_one_hot_hits", "count_same_side")
-ARRAYS = ("asarray", "draw_uniform", "empty", "fits", "free_bytes", "is_array", "make_generator", "may_share_memory", "numbers",
-          "take", "tally", "to_numpy", "zeros")  # see test_memory.py
+ARRAYS = ("asarray", "draw_uniform", "empty", "fits", "free_bytes", "is_array", "make_generator",
+          "may_share_memory", "numbers", "take", "tally", "to_numpy", "zeros")  # see test_memory.py
 WORK = ("deliver", "lanes", "repeat", "share")  # see test_steps.py and test_workers.py
 ELSEWHERE = (  # those of the rooms conv, norm, pool, resize and warp, whose own tests compare them
     "add_bias", "conv2d", "conv2d_backward", "depthwise_conv2d", "depthwise_conv2d_backward",

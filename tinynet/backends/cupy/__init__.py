@@ -1,7 +1,7 @@
 """The GPU wing: CUDA kernels of our own and cuBLAS' products, by way of CuPy.
 
 Arrays lie in the GPU's memory. A launch returns at once, and the GPU works through its launches in their order; only
-what brings numbers back to the host (`to_numpy`, `float`) waits for it.
+what brings numbers back to the host (`to_numpy`) waits for it.
 """
 
 try:

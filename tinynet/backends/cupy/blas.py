@@ -6,11 +6,13 @@ CuPy does not let its own products into a CUDA graph, cuBLAS does: so the librar
 import ctypes
 import os
 import threading
+import weakref
 
 import cupy as cp
 import numpy as np
 
 from tinynet import config
+from tinynet.backends.cupy import device
 from tinynet.backends.cupy.recorder import keep
 
 WORKSPACE = 32 * 2**20
@@ -26,6 +28,7 @@ _SCALARS = {"float32": ctypes.c_float, "float64": ctypes.c_double}
 _int, _pointer = ctypes.c_int, ctypes.c_void_p
 _SIGNATURES = {
     "cublasCreate_v2": (_pointer,),
+    "cublasDestroy_v2": (_pointer,),
     "cublasSetStream_v2": (_pointer, _pointer),
     "cublasSetWorkspace_v2": (_pointer, _pointer, ctypes.c_size_t),
     "cublasGemmEx": (_pointer, _int, _int, _int, _int, _int, _pointer, _pointer, _int, _int, _pointer, _int, _int,
@@ -52,7 +55,7 @@ def matmul(a, b, out, transpose_a: bool = False, transpose_b: bool = False, add:
     one, rest = number(1), number(1 if add else 0)
     kind, compute = _TYPES[dtype], _COMPUTE[config.matmul_precision()] if dtype == "float32" else _COMPUTE_64F
     held = _held()
-    keep((a, b, out))
+    keep((a, b, out, held.workspace))
     _check(held.library.cublasGemmEx(
         held.handle, _T if transpose_b else _N, _T if transpose_a else _N, columns, rows, inner, ctypes.addressof(one),
         b.data.ptr, kind, _row(b), a.data.ptr, kind, _row(a), ctypes.addressof(rest), out.data.ptr, kind, _row(out),
@@ -75,23 +78,23 @@ class _Handle:
         handle = _pointer()
         _check(self.library.cublasCreate_v2(ctypes.addressof(handle)), "cublasCreate")
         self.handle = handle.value
+        weakref.finalize(self, self.library.cublasDestroy_v2, self.handle).atexit = False
         self.workspace = cp.empty((WORKSPACE,), np.uint8)
-        self.stream = -1
+        self.stream: cp.cuda.Stream | None = None  # held on to, so that no other stream gets its address
 
-    def follow(self, stream: int) -> None:
+    def follow(self, stream: cp.cuda.Stream) -> None:
         """Go over to another stream; cuBLAS then forgets its workspace."""
         self.stream = stream
-        _check(self.library.cublasSetStream_v2(self.handle, stream), "cublasSetStream")
+        _check(self.library.cublasSetStream_v2(self.handle, stream.ptr), "cublasSetStream")
         _check(self.library.cublasSetWorkspace_v2(self.handle, self.workspace.data.ptr, WORKSPACE),
                "cublasSetWorkspace")
 
 
 def _held() -> _Handle:
-    device = cp.cuda.runtime.getDevice()
-    handles = _here.__dict__.setdefault("handles", {})
-    if device not in handles:
-        handles[device] = _Handle()
-    held, stream = handles[device], cp.cuda.get_current_stream().ptr
+    handles, number = _here.__dict__.setdefault("handles", {}), cp.cuda.runtime.getDevice()
+    if number not in handles:
+        handles[number] = _Handle()
+    held, stream = handles[number], cp.cuda.get_current_stream()
     if held.stream != stream:
         held.follow(stream)
     return held
@@ -99,8 +102,10 @@ def _held() -> _Handle:
 
 def load_library() -> ctypes.CDLL:
     """Return cuBLAS; CuPy knows where it lies, and loads it."""
-    from cupy_backends.cuda.libs import cublas  # noqa: F401
-
+    try:
+        from cupy_backends.cuda.libs import cublas  # noqa: F401
+    except ImportError as error:
+        raise ImportError(f"CuPy cannot load cuBLAS; {device.libraries()}. Received: {error}") from error
     major = cp.cuda.runtime.runtimeGetVersion() // 1000
     return ctypes.CDLL(f"cublas64_{major}.dll" if os.name == "nt" else f"libcublas.so.{major}")
 

@@ -1,26 +1,11 @@
-
-// Convolutions as columns and a product: the columns, and what comes after the product.
-
-// The numbers of a tinynet.shapes.Window.
-#define WINDOW int KH, int KW, int stride_h, int stride_w, int dilation_h, int dilation_w, \
-               int before_h, int before_w, int OH, int OW
-
-__device__ inline bool inside(int at, int size) { return 0 <= at && at < size; }
-
-// The place in which entry `tap` of a window meets `pixel`, along one axis; -1 where there is none.
-__device__ inline int place_of(int pixel, int tap, int stride, int dilation, int before, int places) {
-    int start = pixel + before - tap * dilation;  // = place · stride
-    if (start < 0) return -1;
-    int place = stride == 1 ? start : start / stride;
-    return place * stride == start && place < places ? place : -1;
-}
+// Convolutions as columns and a product: the columns.
 
 // columns[g, n, i, j, (a, b, c)] = x[n, i·stride + a·dilation - before, j·stride + b·dilation - before, g·seen + c], or
 // 0 outside the image; a group has `seen` channels. A block has the places (g, n, i); a thread has one entry (a, b, c)
 // and walks along j, while neighbouring threads write neighbouring numbers.
 extern "C" __global__ void image_to_columns(const real* __restrict__ x, real* __restrict__ columns, int N, int H, int W,
                                             int C, int seen, WINDOW) {
-    int entries = KH * KW * seen, entry = blockIdx.y * blockDim.x + threadIdx.x;
+    int entries = KH * KW * seen, entry = task_number();
     if (entry >= entries) return;
     int a = entry / (KW * seen), b = entry / seen % KW, c = entry % seen;
     int i = blockIdx.x % OH, n = blockIdx.x / OH % N, g = blockIdx.x / OH / N;
@@ -39,7 +24,7 @@ extern "C" __global__ void image_to_columns(const real* __restrict__ x, real* __
 // (i, j), in row order: the gradient of image_to_columns. A block has row h of dx[n], a thread a number of it.
 extern "C" __global__ void columns_to_image(const real* __restrict__ dcolumns, real* dx, int N, int H, int W, int C,
                                             int seen, WINDOW) {
-    int task = blockIdx.y * blockDim.x + threadIdx.x;
+    int task = task_number();
     int n = blockIdx.x / H, h = blockIdx.x % H, w = task / C, c = task % C;
     if (w >= W) return;
     int g = c / seen;
@@ -55,19 +40,4 @@ extern "C" __global__ void columns_to_image(const real* __restrict__ dcolumns, r
         }
     }
     dx[blockIdx.x * W * C + task] = sum;
-}
-
-// NaN stays: no comparison with it is true.
-__device__ inline real clipped(real value, real lowest, real highest) {
-    return value < lowest ? lowest : value > highest ? highest : value;
-}
-
-// y = scale[f] · y + bias[f], clipped; a scale or bias that is not given is left out.
-extern "C" __global__ void finish(real* y, const real* bias, const real* scale, double lowest, double highest, int n,
-                                  int F) {
-    int at = thread_number();
-    if (at >= n) return;
-    int f = at % F;
-    real value = y[at] * (scale ? scale[f] : real(1)) + (bias ? bias[f] : real(0));
-    y[at] = clipped(value, lowest, highest);
 }

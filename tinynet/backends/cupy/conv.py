@@ -1,20 +1,21 @@
 """Convolutions, on the GPU: as columns and a product, or straight from the image. Equals numpy.conv.
 
-Columns take KH·KW times the memory of the image. They are laid out for a few samples at a time, so few that they stay
-in the GPU's cache until the product has read them. A window of one pixel needs none: the image itself is the matrix.
+Columns take KH·KW times the memory of the image. They are laid out for some samples at a time: so few that they can
+stay in the cache of a large GPU until the product has read them, so many that the product has work for all of it. A
+window of one pixel needs none: the image itself is the matrix.
 """
 
 import math
 
 from tinynet.backends.cupy.blas import matmul
-from tinynet.backends.cupy.direct import as_bounds, convolve, image_gradient, kernel_gradient
+from tinynet.backends.cupy.direct import convolve, image_gradient, kernel_gradient
 from tinynet.backends.cupy.launch import Source
-from tinynet.backends.cupy.sums import sum_rows
+from tinynet.backends.cupy.sums import finish, sum_rows
 from tinynet.backends.cupy.windows import each_row, numbers
 from tinynet.backends.numpy.conv import as_columns, groups
 
-COLUMNS_BYTES = 16 * 2**20
-"""Bytes of columns that are laid out at a time: a third of the cache of a large GPU."""
+COLUMNS_BYTES = 32 * 2**20
+"""Bytes of columns that are laid out at a time: two thirds of the cache of a large GPU."""
 
 FEW = 32
 """Products in a sum up to which it is computed straight from the image."""
@@ -34,16 +35,10 @@ def conv2d(x, kernel, bias, y, window, buffer, scale=None, bounds=None) -> None:
         finish(y[some], bias, scale, bounds)
 
 
-def finish(y, bias, scale, bounds):
-    """Equals numpy.conv.finish. In one pass."""
-    if bias is not None or scale is not None or bounds is not None:
-        _source.each("finish", y.size, y, bias, scale, *as_bounds(bounds), y.size, y.shape[-1])
-
-
 def conv2d_backward(x, kernel, dy, dx, dkernel, dbias, window, buffer, y=None) -> None:
     """Equals numpy.conv.conv2d_backward."""
     if dkernel is not None and kernel[..., 0].size <= FEW:
-        kernel_gradient(x, dy, y, dkernel, dbias, window)
+        kernel_gradient(x, dy, y, dkernel, dbias, window, buffer)
         dkernel = dbias = None
     if dx is None and dkernel is None and dbias is None:
         return

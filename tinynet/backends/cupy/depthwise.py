@@ -15,7 +15,7 @@ def depthwise_conv2d(x, kernel, bias, y, window, scale=None, bounds=None) -> Non
 def depthwise_conv2d_backward(x, kernel, dy, dx, dkernel, dbias, window, buffer) -> None:
     """Equals numpy.depthwise.depthwise_conv2d_backward."""
     if dkernel is not None:
-        kernel_gradient(x, dy, None, _in_groups(dkernel), dbias, window)
+        kernel_gradient(x, dy, None, _in_groups(dkernel), dbias, window, buffer)
     elif dbias is not None:
         sum_bias(dy, dbias)
     if dx is not None:

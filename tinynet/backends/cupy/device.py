@@ -2,35 +2,59 @@
 
 import cupy as cp
 
-_INSTALL = "pip install 'tinynet[cuda12]' or 'tinynet[cuda13]', whichever the driver is for (nvidia-smi says)"
+OLDEST = 14
+"""CuPy's first version whose kernels take None, as a null pointer."""
+
+_OLDEST_CUDA = 12  # that there is such a CuPy for
 _OLD_DRIVER = 35  # cudaErrorInsufficientDriver
+_WITHOUT = "without a GPU, the numba backend is the fast one"
 
 
 def require() -> None:
     """Raise an ImportError that says what is missing, unless there is a GPU that CuPy can use."""
+    if int(cp.__version__.split(".")[0]) < OLDEST:
+        raise ImportError(f"it needs CuPy {OLDEST} or newer, and this is CuPy {cp.__version__}: "
+                          f"pip install --upgrade {_package(_cuda())}")
     try:
         count = cp.cuda.runtime.getDeviceCount()
     except cp.cuda.runtime.CUDARuntimeError as error:
-        runtime = cp.cuda.runtime.runtimeGetVersion()
         if error.status == _OLD_DRIVER:
-            raise ImportError(_about_driver(runtime)) from error
-        raise ImportError(f"there is no NVIDIA GPU here that CuPy can use ({error}); without one, the numba backend is "
-                          "the fast one") from error
+            raise ImportError(_about_driver()) from error
+        raise ImportError(f"CuPy finds no NVIDIA GPU here ({error}). If there is one, see whether nvidia-smi lists it, "
+                          f"and whether the variable CUDA_VISIBLE_DEVICES hides it; {_WITHOUT}") from error
     if not count:
-        raise ImportError("there is no NVIDIA GPU here; without one, the numba backend is the fast one")
+        raise ImportError(f"CuPy finds no NVIDIA GPU here; {_WITHOUT}")
 
 
-def _about_driver(runtime: int) -> str:
-    driver = cp.cuda.runtime.driverGetVersion()
-    wanted = f"this CuPy was made for CUDA {_as_text(runtime)}"
+def libraries() -> str:
+    """Say how to get the libraries that CuPy needs beside the driver."""
+    return f"NVIDIA's compiler and libraries come with pip install '{_package(_cuda())}[ctk]'"
+
+
+def _about_driver():
+    driver, made_for = cp.cuda.runtime.driverGetVersion(), _cuda()
     if not driver:
-        return f"there is no NVIDIA driver here, or none that works ({wanted})"
-    return (f"the NVIDIA driver here goes up to CUDA {_as_text(driver)}, and {wanted}: install a newer driver, or the "
-            f"CuPy that fits, by {_INSTALL}")
+        return (f"there is no NVIDIA driver here, or none that works. A GPU needs one for CUDA {made_for // 1000}; a "
+                f"container gets the machine's by docker run --gpus all; {_WITHOUT}")
+    mend = "install a newer driver"
+    if _OLDEST_CUDA <= driver // 1000 < made_for // 1000:
+        mend += f", or this driver's CuPy: pip uninstall {_package(made_for)}; pip install '{_package(driver)}[ctk]'"
+    return (f"the NVIDIA driver here is for CUDA {_as_text(driver)} and older, and this CuPy was made for CUDA "
+            f"{_as_text(made_for)}: {mend}")
 
 
-def _as_text(version: int) -> str:
+def _cuda():
+    """Return which CUDA this CuPy was made for: 12090 is 12.9."""
+    return cp.cuda.runtime.runtimeGetVersion()
+
+
+def _as_text(version):
     return f"{version // 1000}.{version % 1000 // 10}"
+
+
+def _package(version):
+    """Return the name of CuPy's package for a CUDA."""
+    return f"cupy-cuda{version // 1000}x"
 
 
 def set_device(number: int) -> None:

@@ -1,24 +1,4 @@
-
 // Convolutions straight from the image: every thread sums the few products of which its numbers are made.
-
-// The numbers of a tinynet.shapes.Window.
-#define WINDOW int KH, int KW, int stride_h, int stride_w, int dilation_h, int dilation_w, \
-               int before_h, int before_w, int OH, int OW
-
-__device__ inline bool inside(int at, int size) { return 0 <= at && at < size; }
-
-// The place in which entry `tap` of a window meets `pixel`, along one axis; -1 where there is none.
-__device__ inline int place_of(int pixel, int tap, int stride, int dilation, int before, int places) {
-    int start = pixel + before - tap * dilation;  // = place · stride
-    if (start < 0) return -1;
-    int place = stride == 1 ? start : start / stride;
-    return place * stride == start && place < places ? place : -1;
-}
-
-// NaN stays: no comparison with it is true.
-__device__ inline real clipped(real value, real lowest, real highest) {
-    return value < lowest ? lowest : value > highest ? highest : value;
-}
 
 constexpr int PLACES = 4, ENTRIES = 4;  // as in direct.py
 
@@ -27,9 +7,9 @@ constexpr int PLACES = 4, ENTRIES = 4;  // as in direct.py
 // clipped. A block has row i of y[n]; a thread has a filter f in the places j, j + 1, ..., so that it reads each entry
 // of the kernel once for all of them.
 extern "C" __global__ void convolve(const real* __restrict__ x, const real* __restrict__ kernel, const real* bias,
-                                    const real* scale, double lowest, double highest, real* y, int H, int W, int C,
-                                    int seen, int F, WINDOW) {
-    int task = blockIdx.y * blockDim.x + threadIdx.x;
+                                    const real* scale, double low, double high, real* y, int H, int W, int C, int seen,
+                                    int F, WINDOW) {
+    int task = task_number();
     int n = blockIdx.x / OH, i = blockIdx.x % OH, j = task / F * PLACES, f = task % F;
     if (j >= OW) return;
     int first = f / (F / (C / seen)) * seen;
@@ -51,8 +31,7 @@ extern "C" __global__ void convolve(const real* __restrict__ x, const real* __re
         }
     }
     for (int p = 0; p < PLACES && j + p < OW; p++) {
-        real value = sums[p] * (scale ? scale[f] : real(1)) + (bias ? bias[f] : real(0));
-        y[(blockIdx.x * OW + j + p) * F + f] = clipped(value, lowest, highest);
+        y[(blockIdx.x * OW + j + p) * F + f] = finished(sums[p], f, bias, scale, low, high);
     }
 }
 
@@ -62,7 +41,7 @@ extern "C" __global__ void convolve(const real* __restrict__ x, const real* __re
 extern "C" __global__ void kernel_gradient(const real* __restrict__ x, const real* __restrict__ dy,
                                            const real* __restrict__ y, real* found, int rows, int rows_of_part, int H,
                                            int W, int C, int seen, int F, WINDOW) {
-    int task = blockIdx.y * blockDim.x + threadIdx.x;
+    int task = task_number();
     int bias = KH * KW * seen, start = task / F * ENTRIES, f = task % F;
     if (start > bias) return;
     int first = f / (F / (C / seen)) * seen;
@@ -106,7 +85,7 @@ extern "C" __global__ void kernel_gradient(const real* __restrict__ x, const rea
 // place (i, j), and the filters f of c's group. A block has row h of dx[n], a thread a number of it.
 extern "C" __global__ void image_gradient(const real* __restrict__ dy, const real* __restrict__ kernel, real* dx, int H,
                                           int W, int C, int seen, int F, WINDOW) {
-    int task = blockIdx.y * blockDim.x + threadIdx.x;
+    int task = task_number();
     int n = blockIdx.x / H, h = blockIdx.x % H, w = task / C, c = task % C;
     if (w >= W) return;
     int filters = F / (C / seen), first = c / seen * filters;

@@ -5,12 +5,10 @@ which have a group for each channel. Shapes are those of :func:`tinynet.backends
 of a group, F).
 """
 
-import math
-
 import cupy as cp
 
 from tinynet.backends.cupy.launch import Source
-from tinynet.backends.cupy.sums import sum_rows
+from tinynet.backends.cupy.sums import as_bounds, sum_rows
 from tinynet.backends.cupy.windows import each_row, numbers, threads_for
 
 PLACES = 4
@@ -34,7 +32,7 @@ def convolve(x, kernel, bias, y, window, scale=None, bounds=None):
              kernel.shape[2], F, *numbers(window))
 
 
-def kernel_gradient(x, dy, y, dkernel, dbias, window):
+def kernel_gradient(x, dy, y, dkernel, dbias, window, buffer):
     """Compute dkernel and, unless it is None, dbias of numpy.conv.conv2d_backward; y is None or goes with a ReLU.
 
     Blocks sum over some rows of places each, and a second launch adds up what they have found. To it the bias is one
@@ -48,7 +46,7 @@ def kernel_gradient(x, dy, y, dkernel, dbias, window):
     blocks = -(-width // threads)
     rows_of_part = -(-rows // max(1, min(rows, BLOCKS // blocks)))
     parts = -(-rows // rows_of_part)
-    found = cp.empty((parts, entries * F), x.dtype)
+    found = buffer("parts", (parts, entries * F))
     _source.launch("kernel_gradient", (parts, blocks), threads, x, dy, y, found, rows, rows_of_part, H, W, C,
                    dkernel.shape[2], F, *numbers(window))
     sum_rows(found, dkernel, cp.empty((F,), x.dtype) if dbias is None else dbias)
@@ -59,9 +57,3 @@ def image_gradient(kernel, dy, dx, window):
     N, H, W, C = dx.shape
     each_row(_source, "image_gradient", N * H, W * C, dy, kernel, dx, H, W, C, kernel.shape[2], dy.shape[3],
              *numbers(window))
-
-
-def as_bounds(bounds):
-    """Return the lowest and the highest value as floats, infinite ones where there are none."""
-    lowest, highest = (-math.inf, math.inf) if bounds is None else bounds
-    return float(lowest), float(highest)

@@ -13,12 +13,16 @@ from pathlib import Path
 import cupy as cp
 import numpy as np
 
+from tinynet.backends.cupy import device
 from tinynet.backends.cupy.recorder import keep
 
 THREADS = 256
 """Threads of a block, where a kernel has no reason for another number."""
 
-MOST = 2**31 - 1  # kernels count in int
+MOST = 2**31 - 2**20
+"""Numbers that an array may have. Kernels count in C's int, and some of them a little beyond the last number."""
+
+_MOST_BESIDE = 65535  # blocks along the second and the third axis of a launch
 _HERE = Path(__file__).parent
 _C_NAMES = {"float32": "float", "float64": "double"}
 
@@ -50,16 +54,30 @@ class Source:
         blocks = blocks if isinstance(blocks, tuple) else (blocks,)
         if 0 in blocks:
             return
+        if max(blocks[1:], default=0) > _MOST_BESIDE:
+            raise ValueError(f"The kernel {kernel} shares an image's row among {_MOST_BESIDE} blocks at most; take "
+                             f"smaller images. Received: a row that needs {max(blocks[1:])}")
         found = {a.dtype.name for a in arguments if isinstance(a, cp.ndarray)}
         dtype = "float64" if "float64" in found and "float32" not in found else "float32"
-        keep(arguments)
-        compiled(self.room, kernel, dtype)(blocks, (threads,), tuple(map(_as_c, arguments)))
+        given = tuple(map(_as_c, arguments))
+        keep(given)
+        compiled(self.room, kernel, dtype)(blocks, (threads,), given)
 
 
 @functools.cache
 def compiled(room: str, kernel: str, dtype: str):
-    """Return a kernel for a float type, on the device that is in use."""
-    return _module(room, dtype).get_function(kernel)
+    """Return a kernel for a float type; CuPy compiles it for each device that it is launched on.
+
+    Raises
+    ------
+    RuntimeError
+        If NVIDIA's compiler is not there, or does not know the device.
+    """
+    try:
+        return _module(room, dtype).get_function(kernel)
+    except RuntimeError as error:
+        raise RuntimeError(f"CuPy cannot load the kernels of {room}.cu; {device.libraries()}. "
+                           f"Received: {error}") from error
 
 
 @functools.cache
@@ -78,10 +96,18 @@ def options(dtype: str) -> tuple[str, ...]:
 
 
 def _as_c(argument):
+    if isinstance(argument, cp.ndarray):
+        if argument.size > MOST:
+            raise _too_large(f"an array of shape {argument.shape}")
+        return argument
     if isinstance(argument, bool | int | np.integer):
         if not -MOST <= argument <= MOST:
-            raise ValueError(f"CUDA kernels here count to {MOST}; take smaller batches. Received: {argument}")
+            raise _too_large(argument)
         return np.int32(argument)
     if isinstance(argument, float | np.floating):
         return np.float64(argument)
     return argument
+
+
+def _too_large(what):
+    return ValueError(f"CUDA kernels here count to {MOST}; take smaller batches. Received: {what}")

@@ -11,14 +11,13 @@ template <typename LossOf>
 __device__ inline void sum_up(const real* y, const real* p, const real* weight, real* dp, int size, int columns,
                               double* sums, LossOf loss_of) {
     double sum = 0;
-    for (int i = thread_number(); i < size; i += gridDim.x * blockDim.x) {
+    for (int i = thread_number(); i < size; i += all_threads()) {
         Value value = loss_of(y[i], p[i]);
         real share = weight[i / columns] / columns;
         dp[i] = value.slope * share;
         sum += value.loss * share;
     }
-    sum = block_sum(sum);
-    if (threadIdx.x == 0) sums[blockIdx.x] = sum;
+    leave_sum(sum, sums);
 }
 
 // loss = (p - y)², slope 2 (p - y).
@@ -35,7 +34,7 @@ extern "C" __global__ void mean_absolute_error(const real* y, const real* p, con
                                                int columns, double* sums) {
     sum_up(y, p, weight, dp, size, columns, sums, [](real y, real p) {
         real error = p - y;
-        return Value{fabs(error), error > 0 ? real(1) : error < 0 ? real(-1) : error};
+        return Value{fabs(error), sign_of(error)};
     });
 }
 
@@ -55,9 +54,9 @@ extern "C" __global__ void binary_crossentropy(const real* y, const real* p, con
                                                int size, int columns, double* sums) {
     real low = clip, high = 1 - clip;
     sum_up(y, p, weight, dp, size, columns, sums, [low, high](real y, real p) {
-        real q = p < low ? low : p > high ? high : p;
-        bool clipped = p < low || p > high;
-        return Value{-y * log(q) - (1 - y) * log(1 - q), clipped ? real(0) : (1 - y) / (1 - q) - y / q};
+        real q = clipped(p, low, high);
+        bool outside = p < low || p > high;
+        return Value{-y * log(q) - (1 - y) * log(1 - q), outside ? real(0) : (1 - y) / (1 - q) - y / q};
     });
 }
 

@@ -36,9 +36,9 @@ __device__ Four philox(unsigned long long n, unsigned long long key_0, unsigned 
     return x;
 }
 
-// Fill `out` with numbers in [0, 1). state: the key's two words, and how many halves of words were drawn before. A float
-// takes 24 bits of a half, a double 53 bits of a word, the first of which begins at an even place. Word w is the w % 4-th
-// of the four of number w / 4 + 1.
+// Fill `out` with numbers in [0, 1). state: the key's two words, and how many halves of words were drawn before. A
+// float takes 24 bits of a half, a double 53 bits of a word, the first of which begins at an even place. Word w is the
+// w % 4-th of the four of number w / 4 + 1.
 extern "C" __global__ void draw_uniform(const unsigned long long* state, real* out, int n) {
     int i = thread_number();
     if (i >= n) return;

@@ -143,9 +143,7 @@ extern "C" __global__ void batch_norm(const real* __restrict__ x, const real* me
     for (int row = walk.row; row < walk.end; row += walk.step) {
         int i = row * C + walk.channel;
         real z = line.at(x[i]);
-        if (bounded && z < real(low)) z = real(low);
-        if (bounded && z > real(high)) z = real(high);
-        y[i] = z;
+        y[i] = bounded ? clipped(z, low, high) : z;
     }
 }
 
@@ -163,6 +161,30 @@ struct Sums {
         dy_xhat += other.dy_xhat;
     }
 };
+
+// One number of dy as it counts for gamma and beta, and the xhat beside it.
+struct Term {
+    real dy, xhat;
+};
+
+// The sums of a strip, in each thread of a lane. term_of(row, i) says the term of number i, which lies in that row.
+template <typename TermOf>
+__device__ inline Sums sums_of_strip(Walk walk, int C, int lanes, TermOf term_of) {
+    Sums mine = {};
+    for (int start = walk.row; start < walk.end; start += CHUNK * walk.step) {
+        real sum_dy = 0, sum_dy_xhat = 0;
+#pragma unroll
+        for (int k = 0; k < CHUNK; k++)
+            if (k * walk.step < walk.end - start) {
+                int row = start + k * walk.step;
+                Term term = term_of(row, row * C + walk.channel);
+                sum_dy += term.dy;
+                sum_dy_xhat += term.dy * term.xhat;
+            }
+        mine.add({sum_dy, sum_dy_xhat});
+    }
+    return total_of_lane(mine, lanes);
+}
 
 __device__ inline void write_gradients(Sums found, int channel, real* dgamma, real* dbeta) {
     if (dgamma) dgamma[channel] = real(found.dy_xhat);
@@ -192,20 +214,9 @@ extern "C" __global__ void batch_norm_backward(const real* x, const real* mean, 
                                                double high, int M, int C, int lanes) {
     Walk walk = walk_of(M, C, lanes);
     Line line = line_of(walk.channel, mean, inv_std[walk.channel], gamma, beta);
-    Sums mine = {};
-    for (int row = walk.row; row < walk.end; row += CHUNK * walk.step) {
-        real sum_dy = 0, sum_dy_xhat = 0;
-#pragma unroll
-        for (int k = 0; k < CHUNK; k++)
-            if (k * walk.step < walk.end - row) {
-                int i = (row + k * walk.step) * C + walk.channel;
-                real given = unclipped(dy[i], line.at(x[i]), bounded, low, high);
-                sum_dy += given;
-                sum_dy_xhat += given * ((x[i] - line.mean) * line.inv_std);
-            }
-        mine.add({sum_dy, sum_dy_xhat});
-    }
-    Sums total = total_of_lane(mine, lanes);
+    Sums total = sums_of_strip(walk, C, lanes, [=](int row, int i) {
+        return Term{unclipped(dy[i], line.at(x[i]), bounded, low, high), (x[i] - line.mean) * line.inv_std};
+    });
     if (gridDim.y > 1) {
         if (walk.head) leave(total, of_strips, walk, C);
         return;
@@ -246,7 +257,7 @@ extern "C" __global__ void batch_norm_as_scale(const real* mean, const real* var
 
 // The sum over the threads that share a row, in each of them: a team of 32 is a warp, a larger one the whole block.
 __device__ inline double team_sum(double value, int team) {
-    return team == 32 ? __shfl_sync(0xffffffffu, warp_sum(value), 0) : block_sum(value);
+    return team == 32 ? warp_sum(value) : block_sum(value);
 }
 
 // Layer normalisation: a team of threads for each row, thread t having the channels t, t + team, t + 2 team, ... Three
@@ -297,19 +308,9 @@ extern "C" __global__ void layer_norm_dx(const real* x, const real* mean, const 
 extern "C" __global__ void layer_norm_sums(const real* x, const real* mean, const real* inv_std, const real* dy,
                                            double* of_strips, real* dgamma, real* dbeta, int M, int C, int lanes) {
     Walk walk = walk_of(M, C, lanes);
-    Sums mine = {};
-    for (int row = walk.row; row < walk.end; row += CHUNK * walk.step) {
-        real sum_dy = 0, sum_dy_xhat = 0;
-#pragma unroll
-        for (int k = 0; k < CHUNK; k++)
-            if (k * walk.step < walk.end - row) {
-                int r = row + k * walk.step, i = r * C + walk.channel;
-                sum_dy += dy[i];
-                sum_dy_xhat += dy[i] * ((x[i] - mean[r]) * inv_std[r]);
-            }
-        mine.add({sum_dy, sum_dy_xhat});
-    }
-    Sums total = total_of_lane(mine, lanes);
+    Sums total = sums_of_strip(walk, C, lanes, [=](int row, int i) {
+        return Term{dy[i], (x[i] - mean[row]) * inv_std[row]};
+    });
     if (walk.head && gridDim.y == 1) write_gradients(total, walk.channel, dgamma, dbeta);
     if (walk.head && gridDim.y > 1) leave(total, of_strips, walk, C);
 }

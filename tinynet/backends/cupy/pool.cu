@@ -1,29 +1,11 @@
-
 // Pooling: a thread for each number of y, or of dx.
-
-// The numbers of a tinynet.shapes.Window.
-#define WINDOW int KH, int KW, int stride_h, int stride_w, int dilation_h, int dilation_w, \
-               int before_h, int before_w, int OH, int OW
-
-__device__ inline bool inside(int at, int size) { return 0 <= at && at < size; }
-
-// The place in which entry `tap` of a window meets `pixel`, along one axis; -1 where there is none.
-__device__ inline int place_of(int pixel, int tap, int stride, int dilation, int before, int places) {
-    int start = pixel + before - tap * dilation;  // = place · stride
-    if (start < 0) return -1;
-    int place = stride == 1 ? start : start / stride;
-    return place * stride == start && place < places ? place : -1;
-}
 
 // Whether a pixel is the maximum `best`, which is NaN if any is.
 __device__ inline bool wins(real pixel, real best) { return pixel == best || pixel != pixel; }
 
-// The larger of the two; NaN if one is, as no comparison with NaN is true.
-__device__ inline real larger(real pixel, real best) { return pixel > best || pixel != pixel ? pixel : best; }
-
 // y[n, i, j, c] = the largest x[n, h, w, c] that place (i, j) sees. A block has row i of y[n], a thread a number of it.
 extern "C" __global__ void max_pool(const real* __restrict__ x, real* y, int H, int W, int C, WINDOW) {
-    int task = blockIdx.y * blockDim.x + threadIdx.x;
+    int task = task_number();
     int n = blockIdx.x / OH, i = blockIdx.x % OH, j = task / C, c = task % C;
     if (j >= OW) return;
     real best = log(real(0));  // -∞
@@ -43,7 +25,7 @@ extern "C" __global__ void max_pool(const real* __restrict__ x, real* y, int H, 
 // before the one that lies on it, counted in row order, does. A block has row h of dx[n], a thread a number of it.
 extern "C" __global__ void max_pool_backward(const real* __restrict__ dy, const real* __restrict__ x,
                                              const real* __restrict__ y, real* dx, int H, int W, int C, WINDOW) {
-    int task = blockIdx.y * blockDim.x + threadIdx.x;
+    int task = task_number();
     int n = blockIdx.x / H, h = blockIdx.x % H, w = task / C, c = task % C;
     if (w >= W) return;
     const real* image = x + n * H * W * C + c;
@@ -77,7 +59,7 @@ __device__ inline int entries_inside(int start, int entries, int dilation, int s
 
 // y[n, i, j, c] = the mean of the x[n, h, w, c] that place (i, j) sees. Blocks and threads as in max_pool.
 extern "C" __global__ void average_pool(const real* __restrict__ x, real* y, int H, int W, int C, WINDOW) {
-    int task = blockIdx.y * blockDim.x + threadIdx.x;
+    int task = task_number();
     int n = blockIdx.x / OH, i = blockIdx.x % OH, j = task / C, c = task % C;
     if (j >= OW) return;
     real sum = 0;
@@ -98,7 +80,7 @@ extern "C" __global__ void average_pool(const real* __restrict__ x, real* y, int
 // dx[n, h, w, c] = Σ dy[n, i, j, c] / (the number of pixels that place (i, j) sees), over the places that see this one.
 // Blocks and threads as in max_pool_backward.
 extern "C" __global__ void average_pool_backward(const real* __restrict__ dy, real* dx, int H, int W, int C, WINDOW) {
-    int task = blockIdx.y * blockDim.x + threadIdx.x;
+    int task = task_number();
     int n = blockIdx.x / H, h = blockIdx.x % H, w = task / C, c = task % C;
     if (w >= W) return;
     real sum = 0;
@@ -169,8 +151,8 @@ extern "C" __global__ void global_average_pool(const real* __restrict__ x, real*
     }
 }
 
-// dx[n, p, c] = dy[n, c] / pixels. A block has image n, a thread a number of it.
-extern "C" __global__ void global_average_pool_backward(const real* __restrict__ dy, real* dx, int pixels, int C) {
-    int task = blockIdx.y * blockDim.x + threadIdx.x;
-    if (task < pixels * C) dx[blockIdx.x * pixels * C + task] = dy[blockIdx.x * C + task % C] / pixels;
+// dx[n, p, c] = dy[n, c] / pixels: a thread for each of the `count` numbers of dx.
+extern "C" __global__ void global_average_pool_backward(const real* dy, real* dx, int pixels, int C, int count) {
+    int i = thread_number();
+    if (i < count) dx[i] = dy[i / C / pixels * C + i % C] / pixels;
 }

@@ -49,8 +49,8 @@ def global_average_pool(x, y) -> None:
 
 def global_average_pool_backward(dy, dx) -> None:
     """Equals numpy.pool.global_average_pool_backward."""
-    N, H, W, C = dx.shape
-    each_row(_source, "global_average_pool_backward", N, H * W * C, dy, dx, H * W, C)
+    _, H, W, C = dx.shape
+    _source.each("global_average_pool_backward", dx.size, dy, dx, H * W, C, dx.size)
 
 
 def _each_place(kernel, x, y, window):

@@ -49,7 +49,8 @@ class Graph:
             _here.kept = self._kept
             try:
                 self.result = work(*arrays)
-            except (cp.cuda.runtime.CUDARuntimeError, NotImplementedError) as error:
+                self._graph = stream.end_capture()
+            except RuntimeError as error:  # as CUDA and CuPy call what they do not let into a graph
                 _abandon(stream)
                 raise CannotRecordError(str(error)) from error
             except BaseException:
@@ -57,7 +58,6 @@ class Graph:
                 raise
             finally:
                 _here.kept = None
-            self._graph = stream.end_capture()
 
     def launch(self) -> None:
         """Do it all again, on the stream that is current."""

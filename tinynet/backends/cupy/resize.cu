@@ -1,24 +1,13 @@
 // Padding and upsampling of images (N, H, W, C): a thread for each number of the result, which it alone writes.
 
-// Which image, row, column and channel number i of an array (N, H, W, C) belongs to.
-struct Place {
-    int n, h, w, c;
-};
-
-__device__ inline Place place_of(int i, int H, int W, int C) {
-    int pixel = i / C, row = pixel / W;
-    return {row / H, row % H, pixel % W, i % C};
-}
-
 // y (N, OH, OW, C) has x where x was laid, and zeros around it.
 extern "C" __global__ void zero_pad(const real* x, real* y, int top, int left, int H, int W, int C, int OH, int OW,
                                     int count) {
     int i = thread_number();
     if (i >= count) return;
-    Place place = place_of(i, OH, OW, C);
-    int h = place.h - top, w = place.w - left;
-    bool inside = 0 <= h && h < H && 0 <= w && w < W;
-    y[i] = inside ? x[((place.n * H + h) * W + w) * C + place.c] : real(0);
+    Pixel at = pixel_of(i, OH, OW, C);
+    int h = at.h - top, w = at.w - left;
+    y[i] = inside(h, H) && inside(w, W) ? x[((at.n * H + h) * W + w) * C + at.c] : real(0);
 }
 
 // dx (N, H, W, C) is what stands in dy (N, OH, OW, C) from row `top` and column `left` on.
@@ -26,16 +15,16 @@ extern "C" __global__ void crop(const real* dy, real* dx, int top, int left, int
                                 int count) {
     int i = thread_number();
     if (i >= count) return;
-    Place place = place_of(i, H, W, C);
-    dx[i] = dy[((place.n * OH + place.h + top) * OW + place.w + left) * C + place.c];
+    Pixel at = pixel_of(i, H, W, C);
+    dx[i] = dy[((at.n * OH + at.h + top) * OW + at.w + left) * C + at.c];
 }
 
 // y[h, w] = x[h / down, w / across], rounded down: y (N, H down, W across, C).
 extern "C" __global__ void upsample(const real* x, real* y, int down, int across, int H, int W, int C, int count) {
     int i = thread_number();
     if (i >= count) return;
-    Place place = place_of(i, H * down, W * across, C);
-    y[i] = x[((place.n * H + place.h / down) * W + place.w / across) * C + place.c];
+    Pixel at = pixel_of(i, H * down, W * across, C);
+    y[i] = x[((at.n * H + at.h / down) * W + at.w / across) * C + at.c];
 }
 
 // dx[h, w] = Σ dy over the down · across copies of the pixel.
@@ -43,12 +32,12 @@ extern "C" __global__ void upsample_backward(const real* dy, real* dx, int down,
                                              int count) {
     int i = thread_number();
     if (i >= count) return;
-    Place place = place_of(i, H, W, C);
+    Pixel at = pixel_of(i, H, W, C);
     real sum = 0;
     for (int a = 0; a < down; a++)
         for (int b = 0; b < across; b++) {
-            int row = place.n * H * down + place.h * down + a, column = place.w * across + b;
-            sum += dy[(row * W * across + column) * C + place.c];
+            int row = at.n * H * down + at.h * down + a, column = at.w * across + b;
+            sum += dy[(row * W * across + column) * C + at.c];
         }
     dx[i] = sum;
 }
@@ -73,11 +62,11 @@ extern "C" __global__ void upsample_bilinear(const real* x, real* y, int down, i
                                              int count) {
     int i = thread_number();
     if (i >= count) return;
-    Place place = place_of(i, H * down, W * across, C);
-    Neighbours rows = neighbours_of(place.h, down, H), columns = neighbours_of(place.w, across, W);
+    Pixel at = pixel_of(i, H * down, W * across, C);
+    Neighbours rows = neighbours_of(at.h, down, H), columns = neighbours_of(at.w, across, W);
     real t = rows.share_after, s = columns.share_after;
-    const real* above = x + (place.n * H + rows.before) * W * C + place.c;
-    const real* below = x + (place.n * H + rows.after) * W * C + place.c;
+    const real* above = x + (at.n * H + rows.before) * W * C + at.c;
+    const real* below = x + (at.n * H + rows.after) * W * C + at.c;
     y[i] = (1 - t) * (1 - s) * above[columns.before * C] + (1 - t) * s * above[columns.after * C] +
            t * (1 - s) * below[columns.before * C] + t * s * below[columns.after * C];
 }
@@ -95,16 +84,16 @@ extern "C" __global__ void upsample_bilinear_backward(const real* dy, real* dx, 
                                                       int C, int count) {
     int number = thread_number();
     if (number >= count) return;
-    Place place = place_of(number, H, W, C);
+    Pixel at = pixel_of(number, H, W, C);
     int OH = H * down, OW = W * across;
-    int top = max(place.h * down - down / 2, 0), bottom = min(place.h * down + down * 3 / 2, OH);
-    int left = max(place.w * across - across / 2, 0), right = min(place.w * across + across * 3 / 2, OW);
+    int top = max(at.h * down - down / 2, 0), bottom = min(at.h * down + down * 3 / 2, OH);
+    int left = max(at.w * across - across / 2, 0), right = min(at.w * across + across * 3 / 2, OW);
     real sum = 0;
     for (int i = top; i < bottom; i++) {
         real row_sum = 0;
         for (int j = left; j < right; j++)
-            row_sum += share_of(place.w, j, across, W) * dy[((place.n * OH + i) * OW + j) * C + place.c];
-        sum += share_of(place.h, i, down, H) * row_sum;
+            row_sum += share_of(at.w, j, across, W) * dy[((at.n * OH + i) * OW + j) * C + at.c];
+        sum += share_of(at.h, i, down, H) * row_sum;
     }
     dx[number] = sum;
 }

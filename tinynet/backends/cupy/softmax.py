@@ -1,31 +1,38 @@
 """Softmax and cross-entropy on the GPU. Shapes as in the numpy wing's room.
 
-Where a row's classes need each other (a maximum, a sum), a warp of 32 threads takes a row, each thread every 32nd
-class; a block has 8 warps. Labels come to one kernel in both forms, the one that is not there as None.
+Where a row's classes need each other (a maximum, a sum), a team of threads takes a row. Of few classes that is one
+thread, so that one block often takes all rows of a batch; of more it is a warp of 32 threads, each with every 32nd
+class. Labels come to one kernel in both forms, the one that is not there as None.
 """
 
 from tinynet.backends.cupy.launch import THREADS, Source
-from tinynet.backends.cupy.totals import add_up, blocks_for
+from tinynet.backends.cupy.totals import MOST_BLOCKS, add_up, blocks_for
 from tinynet.backends.numpy.softmax import CLIP
 
-ROWS = THREADS // 32
-"""Rows that a block takes at once."""
+FEW = 32
+"""Classes up to which one thread takes a row."""
 
 _source = Source("softmax")
 
 
 def softmax(z, p) -> None:
     """Equals numpy.softmax.softmax."""
-    classes = z.shape[-1]
-    rows = z.size // classes
-    _source.launch("softmax", -(-rows // ROWS), THREADS, z, p, rows, classes)
+    _each_row("softmax", z, p)
 
 
 def softmax_backward(dp, z, p, dz) -> None:
     """Equals numpy.softmax.softmax_backward."""
-    classes = p.shape[-1]
-    rows = p.size // classes
-    _source.launch("softmax_backward", -(-rows // ROWS), THREADS, dp, p, dz, rows, classes)
+    _each_row("softmax_backward", dp, p, dz)
+
+
+def _each_row(kernel, *arrays):
+    classes = arrays[0].shape[-1]
+    rows, team = arrays[0].size // classes, _team(classes)
+    _source.launch(kernel, min(MOST_BLOCKS, -(-rows * team // THREADS)), THREADS, *arrays, rows, classes, team)
+
+
+def _team(classes):
+    return 1 if classes <= FEW else 32
 
 
 def categorical_crossentropy(y, p, weight, dp) -> float:
@@ -44,21 +51,21 @@ def _crossentropy(y, labels, p, weight, dp):
 
 
 def softmax_crossentropy(y, z, weight, dz) -> float:
-    """Equals numpy.softmax.softmax_crossentropy. A warp for each row."""
+    """Equals numpy.softmax.softmax_crossentropy. A team for each row."""
     return _crossentropy_of_logits(y, None, z, weight, dz)
 
 
 def sparse_softmax_crossentropy(labels, z, weight, dz) -> float:
-    """Equals numpy.softmax.sparse_softmax_crossentropy. A warp for each row."""
+    """Equals numpy.softmax.sparse_softmax_crossentropy. A team for each row."""
     return _crossentropy_of_logits(None, labels, z, weight, dz)
 
 
 def _crossentropy_of_logits(y, labels, z, weight, dz):
-    return add_up(_source, "softmax_crossentropy", blocks_for(len(z), ROWS), y, labels, z, weight, dz, *z.shape)
+    return _add_up_rows("softmax_crossentropy", z, y, labels, z, weight, dz)
 
 
 def count_one_hot_hits(y, p, k) -> int:
-    """Equals numpy.softmax.count_one_hot_hits. A warp for each row."""
+    """Equals numpy.softmax.count_one_hot_hits. A team for each row."""
     return _count(y, None, p, k)
 
 
@@ -68,9 +75,15 @@ def count_same_side(y, p, threshold) -> int:
 
 
 def count_hits(labels, p, k) -> int:
-    """Equals numpy.softmax.count_hits. A warp for each row."""
+    """Equals numpy.softmax.count_hits. A team for each row."""
     return _count(None, labels, p, k)
 
 
 def _count(y, labels, p, k):
-    return add_up(_source, "count_hits", blocks_for(len(p), ROWS), y, labels, p, int(k), *p.shape)
+    return _add_up_rows("count_hits", p, y, labels, p, int(k))
+
+
+def _add_up_rows(kernel, scores, *arguments):
+    rows, classes = scores.shape
+    team = _team(classes)
+    return add_up(_source, kernel, blocks_for(rows, THREADS // team), *arguments, rows, classes, team)

@@ -26,9 +26,10 @@ class Repeated:
     Where it cannot be recorded it is always run, and a warning in the log "tinynet" says why.
     """
 
-    def __init__(self, work: Callable, version: Callable[[], int]):
+    def __init__(self, work: Callable, version: Callable[[], tuple], settings: Callable[[], dict]):
         self._work = work
         self._version = version
+        self._settings = settings
         self._made_for: tuple | None = None
         self._can_record = True
         self._tracks: dict[tuple, _Track] = {}  # by the arrays' shapes
@@ -50,11 +51,16 @@ class Repeated:
             return self._work(*arrays)
 
     def _run_first(self, shapes, arrays):
+        before = self._settings()
         with HostArrays() as noted:
             result = self._work(*arrays)
+        after = self._settings()
+        changed = [name for name, value in after.items() if before.get(name, value) != value]
         self._tracks[shapes] = _Track(arrays)
         if noted.by is not None:
             self._give_up(f"{noted.by} needs numbers from the host")
+        elif changed:
+            self._give_up(f"{changed[0]} changes in each step")
         return result
 
     def _give_up(self, reason: str) -> None:
@@ -89,9 +95,9 @@ def _same_places(mine, given):
     return all(a is b or a.data.ptr == b.data.ptr for a, b in zip(mine, given, strict=True))
 
 
-def repeat(work: Callable, version: Callable[[], int]) -> Callable:
-    """Equals numpy.steps.repeat. The graph is a CUDA graph."""
-    return Repeated(work, version)
+def repeat(work: Callable, version: Callable[[], tuple], settings: Callable[[], dict]) -> Callable:
+    """Equals numpy.steps.repeat. By heart is a CUDA graph."""
+    return Repeated(work, version, settings)
 
 
 class _Slot:
@@ -104,7 +110,7 @@ class _Slot:
 
     def copy(self, arrays, stream) -> tuple:
         """Return arrays of the device that will hold what these do, as soon as the current stream gets there."""
-        self._copied.synchronize()  # until then the pinned memory is being read
+        self.finish()
         stream.wait_event(self.used)
         self._held += [None] * (len(arrays) - len(self._held))
         found = []
@@ -114,6 +120,8 @@ class _Slot:
                 continue
             if self._held[i] is None or self._held[i][0].nbytes < array.nbytes:
                 self._held[i] = _pinned(array.nbytes), empty((array.nbytes,), "uint8")
+                # It may be memory that earlier work of the current stream still uses: CuPy knows of that stream alone.
+                stream.wait_event(cp.cuda.get_current_stream().record(self.used))
             pinned, there = (whole[: array.nbytes].view(array.dtype).reshape(array.shape) for whole in self._held[i])
             pinned[...] = array
             there.set(pinned, stream=stream)
@@ -121,6 +129,10 @@ class _Slot:
         self._copied.record(stream)
         cp.cuda.get_current_stream().wait_event(self._copied)
         return tuple(found)
+
+    def finish(self) -> None:
+        """Wait until the pinned memory has been read."""
+        self._copied.synchronize()
 
 
 def _pinned(size: int) -> np.ndarray:
@@ -133,7 +145,11 @@ def deliver(batches: Iterable[tuple]) -> Iterator[tuple]:
     The host runs ahead of the device: while a step is computed, the next batch is read, and copied beside it.
     """
     stream, slots = cp.cuda.Stream(non_blocking=True), [_Slot(), _Slot()]
-    for i, arrays in enumerate(batches):
-        slot = slots[i % 2]
-        yield slot.copy(arrays, stream)
-        slot.used.record(cp.cuda.get_current_stream())
+    try:
+        for i, arrays in enumerate(batches):
+            slot = slots[i % 2]
+            yield slot.copy(arrays, stream)
+            slot.used.record(cp.cuda.get_current_stream())
+    finally:
+        for slot in slots:  # the next one to ask CuPy for pinned memory gets theirs, and writes into it at once
+            slot.finish()

@@ -1,4 +1,7 @@
-"""Sums over the rows of a matrix: gradients of biases, and of what many blocks have summed in parts."""
+"""What stands around products: a bias and bounds after them, and sums over the rows of a matrix.
+
+Such sums are the gradients of biases, and what many blocks have summed in parts.
+"""
 
 import math
 
@@ -9,13 +12,25 @@ from tinynet.backends.cupy.launch import THREADS, Source
 COLUMNS = 8
 """Columns that a block sums: as many floats as memory hands over at once."""
 
-ROWS = 512
-"""Rows that a block sums; where there are more, it takes a second launch to add up what the blocks have found."""
+ALONE = 1024
+"""Rows that a block sums by itself, so that one launch does it."""
 
-MOST_PARTS = 1024
-"""Into how many parts rows are cut at most."""
+ROWS = 256
+"""Rows of a block at least, where there are more: a second launch then adds up what the blocks have found."""
 
 _source = Source("sums")
+
+
+def finish(y, bias, scale, bounds):
+    """Equals numpy.conv.finish. In one pass."""
+    if bias is not None or scale is not None or bounds is not None:
+        _source.each("finish", y.size, y, bias, scale, *as_bounds(bounds), y.size, y.shape[-1])
+
+
+def as_bounds(bounds):
+    """Return the lowest and the highest value as floats, infinite ones where there are none."""
+    lowest, highest = (-math.inf, math.inf) if bounds is None else bounds
+    return float(lowest), float(highest)
 
 
 def sum_rows(x, sums, rest=None, y=None, dz=None):
@@ -25,7 +40,7 @@ def sum_rows(x, sums, rest=None, y=None, dz=None):
     written on the way, and summed. Then `sums` may be None.
     """
     rows, columns = math.prod(x.shape[:-1]), x.shape[-1]
-    parts = min(MOST_PARTS, -(-rows // ROWS))
+    parts = 1 if rows <= ALONE else min(ALONE, -(-rows // ROWS))
     if parts > 1:
         found = None if sums is None else cp.empty((parts, columns), x.dtype)
         _launch(x, parts, columns, y, dz, found, None)
@@ -37,5 +52,5 @@ def sum_rows(x, sums, rest=None, y=None, dz=None):
 def _launch(x, parts, columns, y, dz, sums, rest):
     rows = x.size // columns
     split = columns if rest is None else sums.size
-    _source.launch("sum_rows", (parts, -(-columns // COLUMNS)), THREADS, x, rows, columns, -(-rows // parts), y, dz,
+    _source.launch("sum_rows", (-(-columns // COLUMNS), parts), THREADS, x, rows, columns, -(-rows // parts), y, dz,
                    sums, split, rest)

@@ -1,23 +1,13 @@
 // Flips, crops and rotations of images (N, H, W, C), each image by a draw of its own.
 
-// Which image, row, column and channel number i of an array (N, H, W, C) belongs to.
-struct Place {
-    int n, h, w, c;
-};
-
-__device__ inline Place place_of(int i, int H, int W, int C) {
-    int pixel = i / C, row = pixel / W;
-    return {row / H, row % H, pixel % W, i % C};
-}
-
 // y[n, h, w] = x[n, h or H - 1 - h, w or W - 1 - w]: a thread for each number of y.
 extern "C" __global__ void flip(const real* x, const bool* flips, real* y, int H, int W, int C, int count) {
     int i = thread_number();
     if (i >= count) return;
-    Place place = place_of(i, H, W, C);
-    int h = flips[2 * place.n] ? H - 1 - place.h : place.h;
-    int w = flips[2 * place.n + 1] ? W - 1 - place.w : place.w;
-    y[i] = x[((place.n * H + h) * W + w) * C + place.c];
+    Pixel at = pixel_of(i, H, W, C);
+    int h = flips[2 * at.n] ? H - 1 - at.h : at.h;
+    int w = flips[2 * at.n + 1] ? W - 1 - at.w : at.w;
+    y[i] = x[((at.n * H + h) * W + w) * C + at.c];
 }
 
 // y[n, i, j] = x[n, top + i, left + j], the corner (top, left) being the image's own: a thread for each number of y.
@@ -25,9 +15,9 @@ extern "C" __global__ void crop_each(const real* x, const long long* corners, re
                                      int OW, int count) {
     int i = thread_number();
     if (i >= count) return;
-    Place place = place_of(i, OH, OW, C);
-    int h = place.h + int(corners[2 * place.n]), w = place.w + int(corners[2 * place.n + 1]);
-    y[i] = x[((place.n * H + h) * W + w) * C + place.c];
+    Pixel at = pixel_of(i, OH, OW, C);
+    int h = at.h + int(corners[2 * at.n]), w = at.w + int(corners[2 * at.n + 1]);
+    y[i] = x[((at.n * H + h) * W + w) * C + at.c];
 }
 
 // dx has dy where y was cut out, and zeros around it: a thread for each number of dx.
@@ -35,10 +25,9 @@ extern "C" __global__ void crop_each_backward(const real* dy, const long long* c
                                               int OH, int OW, int count) {
     int i = thread_number();
     if (i >= count) return;
-    Place place = place_of(i, H, W, C);
-    int h = place.h - int(corners[2 * place.n]), w = place.w - int(corners[2 * place.n + 1]);
-    bool inside = 0 <= h && h < OH && 0 <= w && w < OW;
-    dx[i] = inside ? dy[((place.n * OH + h) * OW + w) * C + place.c] : real(0);
+    Pixel at = pixel_of(i, H, W, C);
+    int h = at.h - int(corners[2 * at.n]), w = at.w - int(corners[2 * at.n + 1]);
+    dx[i] = inside(h, OH) && inside(w, OW) ? dy[((at.n * OH + h) * OW + w) * C + at.c] : real(0);
 }
 
 enum FillMode { CONSTANT, NEAREST, REFLECT, WRAP };
@@ -48,7 +37,7 @@ const double HALF = 0.5 + 1e-6;
 
 // The pixel that stands at a whole place along an axis, or -1 where the fill value stands: see numpy.warp.pixels_at.
 __device__ inline int pixel_at(int place, int length, int fill_mode) {
-    if (0 <= place && place < length) return place;
+    if (inside(place, length)) return place;
     if (fill_mode == CONSTANT) return -1;
     if (fill_mode == NEAREST) return place < 0 ? 0 : length - 1;
     int period = fill_mode == REFLECT ? 2 * length : length;
@@ -91,15 +80,15 @@ extern "C" __global__ void warp(const real* x, const double* maps, real* y, int 
                                 double fill_value, int H, int W, int C, int OH, int OW, int count) {
     int i = thread_number();
     if (i >= count) return;
-    Place place = place_of(i, OH, OW, C);
-    View view = view_of(maps + 6 * place.n, place.h, place.w, H, W, nearest, fill_mode);
+    Pixel at = pixel_of(i, OH, OW, C);
+    View view = view_of(maps + 6 * at.n, at.h, at.w, H, W, nearest, fill_mode);
     int corners = nearest ? 1 : 2;
     real blend = 0;
     for (int a = 0; a < corners; a++)
         for (int b = 0; b < corners; b++) {
             int h = view.rows[a], w = view.columns[b];
             bool outside = h < 0 || w < 0;
-            blend += view.share(a, b) * (outside ? real(fill_value) : x[((place.n * H + h) * W + w) * C + place.c]);
+            blend += view.share(a, b) * (outside ? real(fill_value) : x[((at.n * H + h) * W + w) * C + at.c]);
         }
     y[i] = blend;
 }

@@ -7,10 +7,11 @@ host's may copy a batch while the one before it is computed with.
 from collections.abc import Callable, Iterable, Iterator
 
 
-def repeat(work: Callable, version: Callable[[], int]) -> Callable:
+def repeat(work: Callable, version: Callable[[], tuple], settings: Callable[[], dict]) -> Callable:
     """Return a function that does what `work(*arrays)` does, and may do it by heart.
 
-    `work` must be the same each time, but for the numbers in its arrays, as long as `version()` is the same.
+    `work` must be the same each time, but for the numbers in its arrays, as long as `version()` is the same. Where it
+    changes `settings()` itself, what it does depends on more than its arrays, and it is not done by heart.
     """
     return work
 
