@@ -185,10 +185,11 @@ def test_layer_norm_gradients_alone(run, asked):
         np.testing.assert_allclose(found[i], wanted[i], rtol=1e-12)
 
 
-def test_moving_average(run):
-    moving, value = np.array([1.0, -2.0]), np.array([5.0, 2.0])
-    run("moving_average", moving, value, 0.75)
-    np.testing.assert_allclose(moving, [2.0, -1.0], rtol=1e-15)
+def test_moving_averages(run):
+    moving_mean, moving_variance = np.array([1.0, -2.0]), np.array([4.0, 8.0])
+    run("moving_averages", moving_mean, moving_variance, np.array([5.0, 2.0]), np.array([0.0, 12.0]), 0.75)
+    np.testing.assert_allclose(moving_mean, [2.0, -1.0], rtol=1e-15)
+    np.testing.assert_allclose(moving_variance, [3.0, 9.0], rtol=1e-15)
 
 
 @settings(max_examples=20)
@@ -201,7 +202,7 @@ def test_wings_agree(compare, m, c, with_gamma, with_beta, of_batch, seed):
         return np.zeros(shape, np.float32)
 
     compare("moments", x, unwritten(c), unwritten(c))
-    compare("moving_average", mean, variance, 0.9)
+    compare("moving_averages", mean, variance, variance, mean, 0.9)
     compare("batch_norm_as_scale", mean, variance, gamma, beta, unwritten(c), unwritten(c), 0.1)
     for bounds in (None, (0, np.inf), (-1, 0.5)):
         compare("batch_norm", x, mean, variance, gamma, beta, unwritten(m, c), unwritten(c), 0.1, bounds)

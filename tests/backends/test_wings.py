@@ -29,7 +29,7 @@ WORK = ("deliver", "lanes", "repeat", "share")  # see test_steps.py and test_wor
 ELSEWHERE = (  # those of the rooms conv, norm, pool, resize and warp, whose own tests compare them
     "add_bias", "conv2d", "conv2d_backward", "depthwise_conv2d", "depthwise_conv2d_backward",
     "sum_bias", "batch_norm", "batch_norm_as_scale", "batch_norm_backward", "layer_norm", "layer_norm_backward",
-    "moments", "moving_average",
+    "moments", "moving_averages",
     "average_pool", "average_pool_backward", "max_pool", "max_pool_backward",
     "global_average_pool", "global_average_pool_backward", "global_max_pool", "global_max_pool_backward",
     "crop", "upsample", "upsample_backward", "upsample_bilinear", "upsample_bilinear_backward", "zero_pad",

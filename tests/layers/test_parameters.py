@@ -52,6 +52,17 @@ def test_parameters_in_order_stay_where_they_are(make):
     assert ops.to_numpy(other.values).tolist() == [1, 2, 6, 7, 8, 9]
 
 
+def test_what_is_never_trained_lies_behind_the_others(make):
+    ops = get_backend()
+    first, second = make((2,), (3,), (1,)), make((4,), (2,))
+    first[1].trainable = second[0].trainable = False
+    arena = settle(first + second, ops)
+    assert ops.to_numpy(arena.values).tolist() == [1, 2, 6, 5, 6, 3, 4, 5, 1, 2, 3, 4]
+    assert stretches(first + second) == [slice(0, 5)]
+    assert settle(first, ops) is settle(second, ops) is settle(first + second, ops) is arena
+    assert stretches(second) == [slice(3, 5)]
+
+
 def test_a_model_inside_another_moves_into_its_arena(make):
     ops = get_backend()
     first, second = make((2,), (3,)), make((4,))

@@ -157,8 +157,7 @@ class BatchNormalization(_Normalization):
         if of_batch:
             self._warn_of_one_value(x)
             self.ops.moments(rows(x), mean, variance)
-            self.ops.moving_average(self.moving_mean.value, mean, self.momentum)
-            self.ops.moving_average(self.moving_variance.value, variance, self.momentum)
+            self.ops.moving_averages(self.moving_mean.value, self.moving_variance.value, mean, variance, self.momentum)
         else:
             mean[...] = self.moving_mean.value
             variance[...] = self.moving_variance.value

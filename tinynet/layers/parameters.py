@@ -2,6 +2,7 @@
 
 import contextlib
 import contextvars
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from types import ModuleType
@@ -64,9 +65,10 @@ def move(parameters: Sequence[Parameter], before: ModuleType, ops: ModuleType) -
 
 
 class Arena:
-    """The values of many parameters in one array, end to end in their order, and their gradients in another.
+    """The values of many parameters in one array, end to end, and their gradients in another.
 
-    So an optimizer's step is one kernel, a gradient's norm one reduction, and the copy of a model one copy.
+    They lie in their order, but those that are never trained come last: so an optimizer's step is one kernel, a
+    gradient's norm one reduction, and the copy of a model one copy.
     """
 
     def __init__(self, parameters: Sequence[Parameter], ops: ModuleType):
@@ -75,7 +77,7 @@ class Arena:
         self.values = ops.empty((size,), dtype)
         self.grads = ops.zeros((size,), dtype)
         offset = 0
-        for parameter in parameters:
+        for parameter in itertools.chain(*by_use(parameters)):
             end = offset + parameter.size
             value = self.values[offset:end].reshape(parameter.shape)
             grad = self.grads[offset:end].reshape(parameter.shape)
@@ -94,18 +96,25 @@ def check_one_type(parameters: Sequence[Parameter]) -> None:
 
 
 def settle(parameters: Sequence[Parameter], ops: ModuleType) -> Arena:
-    """Return the arena in which `parameters` lie in order, moving them into a new one where they do not yet.
+    """Return the arena in which `parameters` lie as they should, moving them into a new one where they do not yet.
 
-    The parameters of a model inside another already lie in order, in the outer model's arena.
+    The parameters of a model inside another already do, in the outer model's arena.
     """
     check_one_type(parameters)
     arena = parameters[0].arena
-    offset = parameters[0].offset
-    for parameter in parameters:
-        if arena is None or parameter.arena is not arena or parameter.offset != offset:
-            return Arena(parameters, ops)
-        offset += parameter.size
+    for row in by_use(parameters):
+        offset = row[0].offset if row else 0
+        for parameter in row:
+            if arena is None or parameter.arena is not arena or parameter.offset != offset:
+                return Arena(parameters, ops)
+            offset += parameter.size
     return arena
+
+
+def by_use(parameters: Sequence[Parameter]) -> tuple[list[Parameter], list[Parameter]]:
+    """Return the parameters that may be trained, and the others, as moving statistics are."""
+    return ([parameter for parameter in parameters if parameter.trainable],
+            [parameter for parameter in parameters if not parameter.trainable])
 
 
 def stretches(parameters: Sequence[Parameter]) -> list[slice]:

@@ -67,7 +67,7 @@ from tinynet.backends.cupy.norm import (
     layer_norm,
     layer_norm_backward,
     moments,
-    moving_average,
+    moving_averages,
 )
 from tinynet.backends.cupy.optim import (
     adagrad,
@@ -175,7 +175,7 @@ __all__ = [
     "mean_squared_error",
     "moments",
     "momentum",
-    "moving_average",
+    "moving_averages",
     "numbers",
     "penalty",
     "relu",

@@ -112,10 +112,14 @@ extern "C" __global__ void merge_moments(real* mean, real* variance, const doubl
     if (walk.head) write_moments(total, walk.channel, mean, variance);
 }
 
-// moving = momentum moving + (1 - momentum) value
-extern "C" __global__ void moving_average(real* moving, const real* value, double momentum, int C) {
+// moving = momentum moving + (1 - momentum) value, for both statistics of channel c.
+extern "C" __global__ void moving_averages(real* moving_mean, real* moving_variance, const real* mean,
+                                           const real* variance, double momentum, int C) {
     int c = thread_number();
-    if (c < C) moving[c] = real(momentum) * moving[c] + real(1 - momentum) * value[c];
+    if (c >= C) return;
+    real keep = momentum, rest = 1 - momentum;
+    moving_mean[c] = keep * moving_mean[c] + rest * mean[c];
+    moving_variance[c] = keep * moving_variance[c] + rest * variance[c];
 }
 
 // What batch normalisation does in a channel: y = (x - mean) scale + shift, with scale = gamma inv_std.

@@ -35,9 +35,9 @@ def moments(x, mean, variance) -> None:
         _launch("merge_moments", 1, C, FEW_LANES, mean, variance, of_strips, strips)
 
 
-def moving_average(moving, value, momentum) -> None:
-    """Equals numpy.norm.moving_average."""
-    _source.each("moving_average", moving.size, moving, value, float(momentum), moving.size)
+def moving_averages(moving_mean, moving_variance, mean, variance, momentum) -> None:
+    """Equals numpy.norm.moving_averages."""
+    _source.each("moving_averages", mean.size, moving_mean, moving_variance, mean, variance, float(momentum), mean.size)
 
 
 def batch_norm(x, mean, variance, gamma, beta, y, inv_std, epsilon, bounds=None) -> None:

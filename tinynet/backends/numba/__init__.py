@@ -58,7 +58,7 @@ from tinynet.backends.numba.norm import (
     layer_norm,
     layer_norm_backward,
     moments,
-    moving_average,
+    moving_averages,
 )
 from tinynet.backends.numba.optim import (
     adagrad,
@@ -166,7 +166,7 @@ __all__ = [
     "mean_squared_error",
     "moments",
     "momentum",
-    "moving_average",
+    "moving_averages",
     "numbers",
     "penalty",
     "relu",

@@ -21,7 +21,7 @@ __all__ = [
     "layer_norm",
     "layer_norm_backward",
     "moments",
-    "moving_average",
+    "moving_averages",
 ]
 
 LANES = 512  # long enough for the loops, and so short that a few such arrays stay in the fastest cache
@@ -48,11 +48,12 @@ def moments(x, mean, variance) -> None:
 
 
 @jit
-def moving_average(moving, value, momentum) -> None:
-    """Equals numpy.norm.moving_average."""
-    keep, rest = moving.dtype.type(momentum), moving.dtype.type(1 - momentum)
-    for c in range(moving.size):
-        moving[c] = keep * moving[c] + rest * value[c]
+def moving_averages(moving_mean, moving_variance, mean, variance, momentum) -> None:
+    """Equals numpy.norm.moving_averages."""
+    keep, rest = mean.dtype.type(momentum), mean.dtype.type(1 - momentum)
+    for c in range(mean.size):
+        moving_mean[c] = keep * moving_mean[c] + rest * mean[c]
+        moving_variance[c] = keep * moving_variance[c] + rest * variance[c]
 
 
 def batch_norm(x, mean, variance, gamma, beta, y, inv_std, epsilon, bounds=None) -> None:

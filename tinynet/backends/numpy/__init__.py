@@ -57,7 +57,7 @@ from tinynet.backends.numpy.norm import (
     layer_norm,
     layer_norm_backward,
     moments,
-    moving_average,
+    moving_averages,
 )
 from tinynet.backends.numpy.optim import (
     adagrad,
@@ -165,7 +165,7 @@ __all__ = [
     "mean_squared_error",
     "moments",
     "momentum",
-    "moving_average",
+    "moving_averages",
     "numbers",
     "penalty",
     "relu",

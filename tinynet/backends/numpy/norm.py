@@ -18,10 +18,11 @@ def moments(x, mean, variance) -> None:
     variance[...] = np.square(x - mean).mean(axis=0, dtype=np.float64)
 
 
-def moving_average(moving, value, momentum) -> None:
-    """Move a running mean towards `value`: moving = momentum · moving + (1 - momentum) · value. Both (C,)."""
-    moving *= momentum
-    moving += (1 - momentum) * value
+def moving_averages(moving_mean, moving_variance, mean, variance, momentum) -> None:
+    """Move both running means towards a batch's: moving = momentum · moving + (1 - momentum) · value. All (C,)."""
+    for moving, value in ((moving_mean, mean), (moving_variance, variance)):
+        moving *= momentum
+        moving += (1 - momentum) * value
 
 
 def batch_norm(x, mean, variance, gamma, beta, y, inv_std, epsilon, bounds=None) -> None:
