@@ -20,7 +20,7 @@ DEPTHWISE = {"depth_multiplier": 3, "depthwise_initializer": HE, "depthwise_regu
 FORMAT = {"data_format": "channels_last"}
 SCALE = {"mean": 0.5, "stddev": 0.25}
 NORM = {"axis": 3, "epsilon": 0.01, "center": False, "scale": True, "beta_initializer": TWO, "gamma_initializer": HE}
-CLIP = {"clipnorm": 1.5, "global_clipnorm": 2.5}
+CLIP = {"clipnorm": 1.5, "global_clipnorm": 2.5, "loss_scale_factor": 8.0}
 IMAGE = (6, 4, 2)
 # Every argument of every known class but a layer's name and input_shape, none at its default where it has another.
 ARGUMENTS = {
@@ -150,7 +150,8 @@ def test_frozen_layers_stay_frozen():
 def test_numbers_of_numpy_and_numbers_that_are_none():
     optimizer = optimizers.SGD(np.float32(0.5), momentum=np.float64(0.25), clipnorm=np.int64(2))
     assert to_config(optimizer)["config"] == {"learning_rate": 0.5, "momentum": 0.25, "nesterov": False,
-                                              "clipnorm": 2, "global_clipnorm": None}
+                                              "clipnorm": 2, "global_clipnorm": None,
+                                              "loss_scale_factor": None}
     assert there_and_back([np.inf, -np.inf, {"a": [1.5, True, None]}]) == [np.inf, -np.inf, {"a": [1.5, True, None]}]
     assert np.isnan(there_and_back(np.nan))
 

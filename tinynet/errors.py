@@ -38,6 +38,10 @@ def look_up(what: str, name: str, known: Mapping[str, Any]) -> Any:
     raise ValueError(f"Unknown {what}{_hint(name, known)}; known are {', '.join(sorted(known))}. Received: {name!r}")
 
 
+class NoRoomError(MemoryError):
+    """A GPU has no room for an array."""
+
+
 def as_array(what: str, values: Any) -> np.ndarray:
     """Return values as an array of NumPy's.
 
@@ -50,7 +54,9 @@ def as_array(what: str, values: Any) -> np.ndarray:
     """
     try:
         return np.asarray(values)
-    except TypeError as error:  # CuPy's and PyTorch's arrays there copy nothing unasked
+    except TypeError as error:
+        if not hasattr(values, "__cuda_array_interface__"):  # as CuPy's and PyTorch's arrays there have
+            raise
         raise TypeError(f"{what} must be an array of NumPy's, on any backend: the model moves it to the GPU. A CuPy "
                         f"array x gives one as x.get(), a PyTorch tensor as x.cpu().numpy(). Received: {error}"
                         ) from None

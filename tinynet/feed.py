@@ -310,7 +310,7 @@ class DatasetFeed:
     def _batch(self, x, y, sample_weight=None) -> Batch:
         trainer = self.trainer
         x, y = as_array("x", x), as_numbers("y", y)
-        # Before accept, which builds the model for the first shape that it sees.
+        # Before check_inputs, which builds the model for the first shape that it sees.
         if not x.ndim or not y.ndim or x.shape == trainer.model.input_shape:
             raise ValueError("The dataset must deliver batches; put .batch(32) at its end. "
                              f"Received: an element of shape {x.shape}")

@@ -21,6 +21,9 @@ from tinynet.errors import explain_keywords, look_up
 class Metric:
     """Base of the metrics: a sum over samples, and how many there were.
 
+    One of your own defines :meth:`measure`, and :meth:`score` if it is no mean. `fit` and `evaluate` keep sums of their
+    own, where the kernels run: `total` and `count` are those of :meth:`update_state`.
+
     Attributes
     ----------
     total : float
@@ -88,7 +91,11 @@ class Metric:
 
     def result(self) -> float:
         """Return the mean over all samples taken in; NaN before the first."""
-        return self.total / self.count if self.count else float("nan")
+        return self.score(self.total, self.count)
+
+    def score(self, total: float, count: int) -> float:
+        """Return what is told of a sum over so many samples: the mean, by default."""
+        return total / count if count else float("nan")
 
 
 class SparseTopKCategoricalAccuracy(Metric):
@@ -188,7 +195,7 @@ class _LossMetric(Metric):
     def measure(self, ops, y, p):
         rows = p.size // p.shape[-1]
         held = self._held and self._held[1]
-        if held is None or len(held) < len(p) or (held.shape[1:], held.dtype) != (p.shape[1:], p.dtype):
+        if not ops.is_array(held) or len(held) < len(p) or (held.shape[1:], held.dtype) != (p.shape[1:], p.dtype):
             self._held = ops.zeros((rows,), p.dtype) + 1, ops.empty(p.shape, p.dtype)
         ones, dp = self._held
         return self.loss.value_and_gradient(ops, y, p, ones[:rows], dp[: len(p)])
@@ -241,6 +248,9 @@ def get(metric: str | Metric, loss: losses.Loss, output_shape: Sequence[int]) ->
         For anything else.
     """
     if isinstance(metric, Metric):
+        if type(metric).result is not Metric.result or hasattr(metric, "add"):
+            raise TypeError("A metric of one's own defines measure(ops, y, p), and score(total, count) if it is no "
+                            f"mean; fit calls neither add nor result. Received: {metric!r}")
         return metric
     if not isinstance(metric, str):
         raise TypeError(f"A metric is a name or an object of tinynet.metrics. Received: {metric!r}")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from types import ModuleType
 
 import numpy as np
 
@@ -188,12 +189,26 @@ class Model(Row):
                                  f"Received: to({backend!r})")
             if self._trainer is not None and self._trainer.is_repeating:
                 raise RuntimeError(f"Model {self.name!r} cannot move while fit trains it. Received: to({backend!r})")
-            move(self.parameters, self.ops, ops)
-            for layer in with_sublayers(self):
-                layer.move_to(ops)
-            if self.parameters:
-                settle(self.parameters, ops)
+            before = self.ops
+            try:
+                self._move(ops)
+            except MemoryError:
+                self._move(before)
+                raise
         return self
+
+    def _move(self, ops: ModuleType) -> None:
+        layers = with_sublayers(self)
+        # Each from its own backend: layers may be another model's too, which has moved.
+        move({parameter: layer.ops for layer in layers for parameter in layer.parameters}, ops)
+        for layer in layers:
+            layer.ops = ops
+        for layer in layers:
+            layer.move_to(ops)
+        if self.parameters:
+            settle(self.parameters, ops)
+        if self._trainer is not None:
+            self._trainer.follow()
 
     # What outlives the process.
 

@@ -44,10 +44,13 @@ class Optimizer:
 
     def __init__(self, learning_rate, clipnorm=None, global_clipnorm=None, loss_scale_factor=None):
         check_rate(type(self).__name__, learning_rate)
-        for argument, value in (("clipnorm", clipnorm), ("global_clipnorm", global_clipnorm),
-                                ("loss_scale_factor", loss_scale_factor)):
-            if value is not None and not value > 0:
-                raise ValueError(f"{type(self).__name__}: {argument} must be above 0. Received: {value!r}")
+        for argument, norm in (("clipnorm", clipnorm), ("global_clipnorm", global_clipnorm)):
+            if norm is not None and not norm > 0:
+                raise ValueError(f"{type(self).__name__}: {argument} must be above 0. Received: {norm!r}")
+        if loss_scale_factor is not None and not (
+                isinstance(loss_scale_factor, numbers.Real) and 0 < loss_scale_factor < math.inf):
+            raise ValueError(f"{type(self).__name__}: loss_scale_factor must be a finite number above 0. "
+                             f"Received: {loss_scale_factor!r}")
         self.learning_rate: float | Callable[[int], float] = learning_rate
         self.clipnorm = clipnorm
         self.global_clipnorm = global_clipnorm
@@ -56,7 +59,7 @@ class Optimizer:
         self.layouts = 0  # how many times it was found anew which arrays a step changes
         self._layout: list | None = None
         self._arena: Arena | None = None
-        self._ops: ModuleType | None = None  # whose arrays the slots are
+        self._to_numpy: Callable | None = None  # of the backend whose arrays the slots are
         self._held: dict = {}  # each slot, as long as the arena
         self._numbers: list | None = None  # as the kernels take them
         self._scales: list | None = None  # the loss' and the gradients', in the same way
@@ -139,6 +142,11 @@ class Optimizer:
         return [{name: slot[parameter.offset : parameter.offset + parameter.size].reshape(parameter.shape)
                  for name, slot in self._held.items()} for parameter in model.parameters]
 
+    def follow(self, model: Layer) -> None:
+        """Bring what is known of a model's gradients to where the model is now; nothing, before the first step."""
+        if self._arena is not None and model.parameters:
+            self._follow(model)
+
     def _follow(self, model: Layer) -> None:
         if self._layout != _layout(model.parameters):
             self._lay_out(model)
@@ -166,10 +174,10 @@ class Optimizer:
             slot += self.slot_start
             if not moved:
                 continue
-            known = model.ops.asarray(self._ops.to_numpy(self._held[name]), slot.dtype)  # the model may have moved
+            known = model.ops.asarray(self._to_numpy(self._held[name]), slot.dtype)  # the model may have moved
             for parameter, offset in moved.items():
                 slot[parameter.offset : parameter.offset + parameter.size] = known[offset : offset + parameter.size]
-        self._arena, self._held, self._ops = arena, held, model.ops
+        self._arena, self._held, self._to_numpy = arena, held, model.ops.to_numpy
         self._numbers = self._scales = None
         self._offsets = {parameter: parameter.offset for parameter in moved}
 
@@ -246,8 +254,7 @@ class Adam(Optimizer):
 
     @explain_keywords
     def __init__(self, learning_rate=0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7,
-                 clipnorm=None, global_clipnorm=None,
-                 loss_scale_factor=None):
+                 clipnorm=None, global_clipnorm=None, loss_scale_factor=None):
         super().__init__(learning_rate, clipnorm, global_clipnorm, loss_scale_factor)
         self.beta_1 = _share(beta_1, f"{type(self).__name__}: beta_1")
         self.beta_2 = _share(beta_2, f"{type(self).__name__}: beta_2")
@@ -277,8 +284,7 @@ class AdamW(Adam):
 
     @explain_keywords
     def __init__(self, learning_rate=0.001, weight_decay: float = 0.004, beta_1: float = 0.9, beta_2: float = 0.999,
-                 epsilon: float = 1e-7, clipnorm=None, global_clipnorm=None,
-                 loss_scale_factor=None):
+                 epsilon: float = 1e-7, clipnorm=None, global_clipnorm=None, loss_scale_factor=None):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, clipnorm, global_clipnorm, loss_scale_factor)
         self.weight_decay = weight_decay
 
@@ -330,8 +336,7 @@ class Adagrad(Optimizer):
 
     @explain_keywords
     def __init__(self, learning_rate=0.001, initial_accumulator_value: float = 0.1, epsilon: float = 1e-7,
-                 clipnorm=None, global_clipnorm=None,
-                 loss_scale_factor=None):
+                 clipnorm=None, global_clipnorm=None, loss_scale_factor=None):
         super().__init__(learning_rate, clipnorm, global_clipnorm, loss_scale_factor)
         self.initial_accumulator_value = self.slot_start = initial_accumulator_value
         self.epsilon = epsilon
@@ -362,6 +367,9 @@ def get(optimizer: str | Optimizer) -> Optimizer:
     if isinstance(optimizer, str):
         return look_up("optimizer", optimizer.lower(), _KNOWN)()
     if isinstance(optimizer, Optimizer):
+        if type(optimizer).step is not Optimizer.step:
+            raise TypeError("An optimizer of one's own defines update, or extends begin_step or apply; fit does not "
+                            f"call step. Received: {optimizer!r} with a step of its own")
         return optimizer
     raise TypeError(f"An optimizer is a name or an object of tinynet.optimizers, such as Adam(0.001). "
                     f"Received: {optimizer!r}")

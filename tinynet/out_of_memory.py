@@ -21,21 +21,28 @@ class Room:
     model : Layer
         Whose layers are at work.
     size : callable
-        Returns how many samples a batch has.
+        Returns how many samples a batch has; None before that is known.
+    error : type
+        The errors meant: any MemoryError where nothing but layers is at work; else :class:`NoRoomError`, as data and
+        callbacks may run out of the host's memory.
     holds_batch : bool
         Whether the caller holds the batch where the layers compute: a smaller one would leave that much more room.
     """
 
-    def __init__(self, model: Layer, size: Callable[[], int], holds_batch: bool = True):
+    __slots__ = ("error", "holds_batch", "model", "size")
+
+    def __init__(self, model: Layer, size: Callable[[], int | None], error: type = MemoryError,
+                 holds_batch: bool = True):
         self.model = model
         self.size = size
+        self.error = error
         self.holds_batch = holds_batch
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind, error, trace) -> None:
-        if not isinstance(error, MemoryError):
+        if not isinstance(error, self.error) or not self.model.built or not self.size():
             return
         said = f"{type(error).__name__}: {error}"
         traceback.clear_frames(trace)  # or what they were at work with would hold its memory
@@ -50,10 +57,10 @@ class Room:
             return "take a smaller batch_size"
         if self.holds_batch:
             free += size * self.model.dtype.itemsize * math.prod(self.model.input_shape)
-        size = min(int(SHARE * free / sample_bytes(self.model)), size - 1)
-        if size < 1:
+        fits = min(int(SHARE * free / sample_bytes(self.model)), size - 1)
+        if fits < 1:
             return "not one sample would fit, so make images or layers smaller"
-        return f"batch_size={2 ** int(math.log2(size))} would fit"
+        return f"batch_size={2 ** int(math.log2(fits))} would fit"
 
 
 def sample_bytes(model: Layer) -> int:

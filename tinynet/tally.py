@@ -1,6 +1,6 @@
 """The loss and the metrics of an epoch, summed up where the kernels run, and read when somebody looks."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from types import ModuleType
 
 from tinynet.metrics import Metric
@@ -45,45 +45,59 @@ class Tally:
 
     def means(self) -> list[float]:
         """Return the means so far, the loss' first."""
-        return _means(self._ops, self._totals, self._counts)
+        return _means(self._ops, self._metrics, self._totals, self._counts)
 
     def logs(self) -> "Logs":
         """Return the means so far by name; later batches do not change them."""
-        return Logs(self._ops, ["loss", *[metric.name for metric in self._metrics]], self._totals.copy(),
-                    list(self._counts))
+        return Logs(self._ops, self._metrics, self._totals.copy(), list(self._counts))
 
 
-def _means(ops, totals, counts):
-    sums = zip(ops.to_numpy(totals).tolist(), counts, strict=True)
-    return [total / count if count else float("nan") for total, count in sums]
+def _means(ops, metrics, totals, counts):
+    loss, *sums = ops.to_numpy(totals).tolist()
+    scores = [metric.score(total, count) for metric, total, count in zip(metrics, sums, counts[1:], strict=True)]
+    return [loss / counts[0] if counts[0] else float("nan"), *scores]
 
 
-class Logs(Mapping):
+class Logs(MutableMapping):
     """The mean loss and metrics by name, as they were then; a GPU is asked for them when they are looked at."""
 
-    def __init__(self, ops: ModuleType, names: list[str], totals, counts: list[int]):
-        self._ops, self._names, self._totals, self._counts = ops, names, totals, counts
+    def __init__(self, ops: ModuleType, metrics: Sequence[Metric], totals, counts: list[int]):
+        self._ask = lambda: _means(ops, metrics, totals, counts)
+        self._names = ["loss", *[metric.name for metric in metrics]]
         self._means: dict[str, float] | None = None
 
     def _read(self) -> dict[str, float]:
         if self._means is None:
-            self._means = dict(zip(self._names, _means(self._ops, self._totals, self._counts), strict=True))
+            self._means = dict(zip(self._names, self._ask(), strict=True))
         return self._means
 
     def __getitem__(self, name: str) -> float:
         return self._read()[name]
 
+    def __setitem__(self, name: str, value: float) -> None:
+        self._read()[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self._read()[name]
+
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+        return iter(self._names if self._means is None else self._means)
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._names if self._means is None else self._means)
 
     def __or__(self, other: Mapping) -> dict[str, float]:
         return self._read() | dict(other)
 
     def __ror__(self, other: Mapping) -> dict[str, float]:
         return dict(other) | self._read()
+
+    def __reduce__(self):
+        return dict, (self._read(),)
+
+    def copy(self) -> dict[str, float]:
+        """Return them as a dictionary."""
+        return dict(self._read())
 
     def __repr__(self) -> str:
         return repr(self._read())

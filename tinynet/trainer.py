@@ -12,10 +12,11 @@ from tinynet.errors import as_numbers
 from tinynet.feed import Batch, check_finite
 from tinynet.layers import Layer
 from tinynet.layers.base import with_sublayers
+from tinynet.out_of_memory import Room
 from tinynet.tally import Tally
 
-_PLAIN = (bool, int, float, str)
-_WRITTEN = ("iterations", "layouts", "learning_rate", "loss_scale_factor")  # of an optimizer, in each step
+_PLAIN = (bool, int, float, str, np.generic)
+_IN_EACH_STEP = ("iterations", "layouts", "learning_rate", "loss_scale_factor")  # what an optimizer heeds by itself
 
 
 class Trainer:
@@ -40,7 +41,7 @@ class Trainer:
             raise TypeError(f"compile: metrics is a list, such as ['accuracy']. Received: {metric_names!r}")
         self.model = model
         self.optimizer = optimizers.get(optimizer)
-        self.loss = self._loss = losses.get(loss)
+        self.loss = losses.get(loss)
         self.metric_names = list(metric_names)
         self.first_rate = self.optimizer.learning_rate  # callbacks may change it
         self.position: Callable[[], dict | None] = lambda: None  # how far `fit` came
@@ -57,49 +58,69 @@ class Trainer:
         self.trained, self.tested, self.alone = Tally(), Tally(), Tally()  # an epoch, a test, one batch by itself
         self.is_repeating = False  # inside of `repeating`
         self._repeated: Callable | None = None
-        self._known_settings: dict = {}
+        self._settings: dict = {}
         self._changes = 0  # of the settings
 
     def step(self, batch: Batch, tally: Tally) -> None:
         """Make one update from a checked batch, and add its loss and metrics to `trained` or another tally."""
         shape = (len(batch.x), *self.model.output_shape)
-        weight = self._row_weights(batch, shape)
-        self.optimizer.begin_step(self.model)
-        if self.is_repeating and tally is self.trained:
-            if self._repeated is None:
-                update = functools.partial(self._update, tally)
-                self._repeated = self.model.ops.repeat(update, self._version, self._settings)
-            self._repeated(batch.x, batch.y, weight)
-        else:
-            self._update(tally, batch.x, batch.y, weight)
+        done = self.optimizer.iterations
+        try:
+            with Room(self.model, lambda: shape[0]):
+                weight = self._row_weights(batch, shape)
+                self.optimizer.begin_step(self.model)
+                self._updater(tally)(batch.x, batch.y, weight)
+        except BaseException:
+            self.optimizer.iterations = done
+            raise
         tally.count(shape)
+
+    def _updater(self, tally: Tally) -> Callable:
+        """Return :meth:`_update` for a tally, by heart if it may be."""
+        if not self.is_repeating or tally is not self.trained:
+            return functools.partial(self._update, tally)
+        if self._repeated is None:
+            self._repeated = self.model.ops.repeat(
+                functools.partial(self._update, tally), lambda: (self.optimizer.layouts, self._changes),
+                self._stranger())
+        return self._repeated
 
     @contextlib.contextmanager
     def repeating(self) -> Iterator[None]:
-        """Let steps be recorded and replayed inside, where the backend does that: only numbers in arrays change."""
-        self.is_repeating = True
+        """Let steps be recorded and replayed inside, where the backend does that: only numbers in arrays change.
+
+        A fit in a callback of another one has a tally of its own.
+        """
+        outer = self.is_repeating, self._repeated, self.trained
+        self.is_repeating, self._repeated, self.trained = True, None, Tally()
+        if self._prepared_for is not None:
+            self.trained.prepare(self.model.ops, self.metrics)
         try:
             yield
         finally:
-            self.is_repeating, self._repeated = False, None
+            self.is_repeating, self._repeated, self.trained = outer
 
-    def begin_epoch(self) -> None:
+    def notice_settings(self) -> None:
         """See whether a callback has set something anew, as a layer's rate: what steps do by heart is then another."""
-        settings = self._settings()
-        if settings != self._known_settings:
-            self._known_settings = settings
+        settings = {(i, name): value for i, part in enumerate(self._parts()) for name, value in vars(part).items()
+                    if isinstance(value, _PLAIN) and not (part is self.optimizer and name in _IN_EACH_STEP)}
+        if settings != self._settings:
+            self._settings = settings
             self._changes += 1
 
-    def _version(self) -> tuple[int, int]:
-        return self.optimizer.layouts, self._changes
+    def _parts(self) -> list:
+        """Return all objects that a step is made of."""
+        return [*with_sublayers(self.model), self.loss, self.optimizer, *self.metrics,
+                *[parameter.regularizer for parameter in self.model.parameters if parameter.regularizer is not None]]
 
-    def _settings(self) -> dict[str, object]:
-        """Return every attribute of a step's parts that is a plain value, but for those that each step writes."""
-        parts = [*with_sublayers(self.model), self.loss, self._loss, self.optimizer, *self.metrics,
-                 *[parameter.regularizer for parameter in self.model.parameters if parameter.regularizer is not None]]
-        return {f"{name!r} of {type(part).__name__} {getattr(part, 'name', '')!r} (part {i} of the step)": value
-                for i, part in enumerate(parts) for name, value in vars(part).items()
-                if type(value) in _PLAIN and not (part is self.optimizer and name in _WRITTEN)}
+    def _stranger(self) -> str | None:
+        """Return a reason not to do steps by heart: a part that is not the library's, and may do anything in Python."""
+        for part in self._parts():
+            kind = type(part)
+            if not kind.__module__.startswith("tinynet.") and not getattr(kind, "repeatable", False):
+                return (f"{kind.__name__} is not the library's, and its Python may do something else in each step; "
+                        "`repeatable = True` in the class says that it does not")
+        return None
 
     def _update(self, tally, x, y, weight):
         """Do all of a step that happens where the kernels are: forward, loss, backward, penalties, optimizer."""
@@ -116,7 +137,7 @@ class Trainer:
         else:
             model.backpropagate(dp, need_dx=False)
         self.optimizer.unscale(model)
-        if self._penalized:
+        if self._has_penalty():
             regularizers.add_gradients(model.parameters, model.ops)
             value = value + regularizers.total_penalty(model.parameters, model.ops)
         self.optimizer.apply(model)
@@ -125,13 +146,17 @@ class Trainer:
     def test(self, batch: Batch, tally: Tally) -> None:
         """Add the loss and metrics of a checked batch to a tally, without training."""
         model = self.model
-        p = model.logits(batch.x) if self._paired else model.propagate(batch.x)
-        dp = model.buffer("dp", p.shape)
-        value = self._loss.value_and_gradient(model.ops, batch.y, p, self._row_weights(batch, p.shape), dp)
-        if self._penalized:
-            value = value + regularizers.total_penalty(model.parameters, model.ops)
-        tally.add(value, self._measured(batch.y, p), len(p))
+        with Room(model, lambda: len(batch.x)):
+            p = model.logits(batch.x) if self._paired else model.propagate(batch.x)
+            dp = model.buffer("dp", p.shape)
+            value = self._loss.value_and_gradient(model.ops, batch.y, p, self._row_weights(batch, p.shape), dp)
+            if self._has_penalty():
+                value = value + regularizers.total_penalty(model.parameters, model.ops)
+            tally.add(value, self._measured(batch.y, p), len(p))
         tally.count(p.shape)
+
+    def _has_penalty(self) -> bool:
+        return any(parameter.regularizer is not None for parameter in self.model.parameters)
 
     def _measured(self, y, p) -> list:
         if self._paired and self._metrics_need_values:
@@ -147,6 +172,12 @@ class Trainer:
         if held is None:
             held = self._weights[shape[0]] = self.model.ops.asarray(self._loss.row_weights(shape), self.model.dtype)
         return held
+
+    def follow(self) -> None:
+        """Go where the model is now, if it has trained before, and let go of what was held where it came from."""
+        self.optimizer.follow(self.model)
+        if self._prepared_for is not None:
+            self.prepare()
 
     def prepare(self) -> None:
         """Pair the loss with the model's last activation and resolve the metrics, now that the model is built."""
@@ -165,7 +196,6 @@ class Trainer:
             self._loss = self.loss.on_logits()
         self.metrics = [metrics.get(name, self.loss, self.model.output_shape) for name in self.metric_names]
         self._metrics_need_values = any(metric.needs_values for metric in self.metrics)
-        self._penalized = any(parameter.regularizer is not None for parameter in self.model.parameters)
         for tally in (self.trained, self.tested, self.alone):
             tally.prepare(self.model.ops, self.metrics)
 

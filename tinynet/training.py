@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet.callbacks import Callback, CallbackList, History, progress
 from tinynet.data import Dataset
-from tinynet.errors import as_array
+from tinynet.errors import NoRoomError, as_array
 from tinynet.feed import (
     Batch,
     as_floats,
@@ -69,13 +69,13 @@ def fit(trainer: Trainer, x, y, *, batch_size, epochs, verbose, callbacks, valid
     events.call("on_train_begin", {})
     if resume_from is not None:
         resume_callbacks()
-    with position.known_to(trainer), trainer.repeating(), Room(model, lambda: feed.batch_size):
+    with position.known_to(trainer), trainer.repeating(), Room(model, lambda: feed.batch_size, NoRoomError):
         for epoch in range(initial_epoch, epochs):
             if model.stop_training:
                 break
             events.call("on_epoch_begin", epoch, {})
             position.begin_epoch()
-            trainer.begin_epoch()
+            trainer.notice_settings()
             scores = _run_epoch(trainer, batches(), steps, events)
             if scores is None:
                 position.inside = False
@@ -169,7 +169,7 @@ def evaluate(trainer: Trainer, x, y, *, batch_size, verbose, sample_weight,
     feed = make_feed(trainer, x, y, sample_weight, None, batch_size, False)
     steps = count_steps(feed, steps, "steps")
     events = CallbackList(progress.choose_for_evaluation(verbose), trainer.model, {"epochs": 1, "steps": steps})
-    with Room(trainer.model, lambda: feed.batch_size):
+    with Room(trainer.model, lambda: feed.batch_size, NoRoomError):
         scores = list(_run_test(trainer, feed, steps, events).values())
     return scores if trainer.metrics else scores[0]
 
@@ -191,11 +191,11 @@ def _on_batch(trainer: Trainer, run, x, y, sample_weight, class_weight):
     labels = trainer.check_labels(y, len(x))
     weights = trainer.sample_weights(y, sample_weight, class_weight)
     ops, model = trainer.model.ops, trainer.model
+    trainer.alone.reset()  # a callback may call this in the middle of an epoch, whose own sums go on
     with Room(model, lambda: len(x), holds_batch=False):
-        trainer.alone.reset()  # a callback may call this in the middle of an epoch, whose own sums go on
         run(Batch(ops.asarray(as_floats(model, x), model.dtype), ops.asarray(labels, labels.dtype), weights),
             trainer.alone)
-        scores = trainer.alone.means()
+    scores = trainer.alone.means()
     return scores if trainer.metrics else scores[0]
 
 
@@ -214,7 +214,7 @@ def predict(model: Layer, x, *, batch_size: int | None, verbose, steps: int | No
     events = CallbackList(progress.choose_for_evaluation(verbose), model, {"epochs": 1, "steps": steps})
     events.call("on_test_begin", {})
     sizes = [0]
-    with Room(model, lambda: max(sizes), holds_batch=False):
+    with Room(model, lambda: max(sizes), NoRoomError, holds_batch=False):
         found = list(_predicted(model, batches, sizes))
     if not found:
         raise ValueError("predict needs at least one input. Received: none")
@@ -230,7 +230,9 @@ def _predicted(model: Layer, batches: Iterator[np.ndarray], sizes: list[int]) ->
 
     for first in batches:  # which builds the model, if it is not
         for (x,) in model.ops.deliver(counted(itertools.chain([first], batches))):
-            yield model.ops.to_numpy(model.propagate(x))
+            with Room(model, lambda: max(sizes)):
+                y = model.ops.to_numpy(model.propagate(x))
+            yield y
 
 
 def _dataset_steps(dataset: Dataset, steps: int | None, batch_size) -> int:

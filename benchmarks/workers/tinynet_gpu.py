@@ -118,7 +118,7 @@ class LayerRunner(_OnDevice):
         if single.backward:
             self._arrays.append(ops.asarray(gradients(single), "float32"))
         work = self._there_and_back if single.backward else self._there
-        self._step = ops.repeat(work, tuple, dict)  # nothing changes but the numbers in arrays
+        self._step = ops.repeat(work, tuple, None)  # nothing changes but the numbers in arrays
 
     def _there(self, x) -> None:
         self._found = self.layer.forward(x), None

@@ -144,6 +144,10 @@ class ndarray:  # noqa: N801
     def __repr__(self):
         return repr(self.get())
 
+    @property
+    def __cuda_array_interface__(self):
+        return {"shape": self.shape, "typestr": self.dtype.str, "data": (self.data.ptr, False), "version": 3}
+
     def __array__(self, dtype=None):
         raise TypeError("Implicit conversion to a NumPy array is not allowed. "
                         "Please use `.get()` to construct a NumPy array explicitly.")

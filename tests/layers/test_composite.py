@@ -144,8 +144,10 @@ def test_parameters_are_in_order_and_in_one_array(backend):
                for parameter in layer.parameters]
     assert [id(parameter) for parameter in model.parameters] == [id(parameter) for parameter in by_hand]
     assert len({id(parameter.arena) for parameter in model.parameters}) == 1
-    first, last = model.parameters[0], model.parameters[-1]
-    assert last.offset + last.size - first.offset == len(first.arena.values)
+    trained = [parameter for parameter in model.parameters if parameter.trainable]
+    first, last = trained[0], trained[-1]
+    assert last.offset + last.size - first.offset == sum(parameter.size for parameter in trained)
+    assert sum(parameter.size for parameter in model.parameters) == len(first.arena.values)
 
 
 def test_summary_counts_what_is_inside(capsys):

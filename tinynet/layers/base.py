@@ -213,6 +213,11 @@ def splits_at_activation(layer: Layer) -> bool:
             and _depth(layer, "logits_backward") <= _depth(layer, "backward"))
 
 
+def keeps(layer: Layer, owner: type, *methods: str) -> bool:
+    """Return whether a layer's class has these methods from `owner`, and has replaced none of them."""
+    return all(getattr(type(layer), name) is getattr(owner, name) for name in methods)
+
+
 def is_same_in_training(layer: Layer) -> bool:
     """Return what `layer.same_in_training` says; no, for a subclass with a forward of its own that says nothing."""
     return layer.same_in_training and _depth(layer, "same_in_training") <= _depth(layer, "forward")

@@ -49,7 +49,8 @@ class Row(Composite):
 
     def release(self) -> None:
         super().release()
-        self.use_relay(Relay())
+        if self.relay is not None:
+            self.relay.release()
 
     def take_in(self, layer: Layer, before: Sequence[Layer], owner: str) -> None:
         """Take a layer that is none of those `before` it in `owner`, and call it differently."""

@@ -5,7 +5,7 @@ import math
 from tinynet import initializers, random, regularizers
 from tinynet.errors import explain_keywords
 from tinynet.layers.activation import Activation
-from tinynet.layers.base import Layer
+from tinynet.layers.base import Layer, keeps
 from tinynet.layers.parameters import draw
 from tinynet.shapes import as_count, as_image_shape, as_padding, as_pair, check_data_format, slide, slide_over
 
@@ -185,8 +185,13 @@ class Conv2D(Convolution):
         self.activation.build(self.output_shape)
         return self.output_shape
 
+    @property
+    def _does_relu(self) -> bool:
+        """Whether its own kernels compute the activation too; not that of a subclass with logits of its own."""
+        return self.activation.is_relu and keeps(self, Conv2D, "logits", "logits_backward")
+
     def forward(self, x, *, training=False):
-        if not self.activation.is_relu:
+        if not self._does_relu:
             return super().forward(x, training=training)
         x = self.check_input(x)
         y = self._convolve(x, training, bounds=(0, math.inf))
@@ -194,7 +199,7 @@ class Conv2D(Convolution):
         return y
 
     def backward(self, dy, *, need_dx=True):
-        if not self.activation.is_relu:
+        if not self._does_relu:
             return super().backward(dy, need_dx=need_dx)
         dy, x, y = self.recall(dy)
         return self._go_back(dy, x, need_dx, y)

@@ -5,7 +5,7 @@ import math
 from tinynet import initializers, random, regularizers
 from tinynet.errors import explain_keywords
 from tinynet.layers.activation import Activation
-from tinynet.layers.base import Layer
+from tinynet.layers.base import Layer, keeps
 from tinynet.layers.parameters import draw
 from tinynet.shapes import as_count
 
@@ -82,8 +82,13 @@ class Dense(Layer):
         self.activation.build(self.output_shape)
         return self.output_shape
 
+    @property
+    def _does_relu(self) -> bool:
+        """Whether its own kernels compute the activation too; not that of a subclass with logits of its own."""
+        return self.activation.is_relu and keeps(self, Dense, "logits", "logits_backward")
+
     def forward(self, x, *, training=False):
-        if not self.activation.is_relu:
+        if not self._does_relu:
             z = self.logits(x, training=training)
             return self.activation.forward_over(z, training=training)
         x = self.check_input(x)
@@ -92,7 +97,7 @@ class Dense(Layer):
         return y
 
     def backward(self, dy, *, need_dx=True):
-        if not self.activation.is_relu:
+        if not self._does_relu:
             dz = self.activation.backward(dy)
             return self.logits_backward(dz, need_dx=need_dx)
         dy, x, y = self.recall(dy)

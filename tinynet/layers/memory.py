@@ -47,6 +47,12 @@ class Relay:
         """Return the relay of that branch of layers in the row: x must outlive it, to be added to what it gives."""
         return self._inner.setdefault(branch, Relay())
 
+    def release(self) -> None:
+        """Give back the memory of the arrays, which are made anew when they are needed."""
+        self._arrays = {}
+        for relay in self._inner.values():
+            relay.release()
+
     def __enter__(self) -> None:
         mine = lane()
         self._running[mine] = self._running.get(mine, 0) + 1

@@ -4,7 +4,7 @@ import contextlib
 import contextvars
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import ModuleType
 
 import numpy as np
@@ -56,10 +56,10 @@ class Parameter:
         return f"Parameter({self.name!r}, shape={self.shape}, trainable={self.trainable and not self.frozen})"
 
 
-def move(parameters: Sequence[Parameter], before: ModuleType, ops: ModuleType) -> None:
-    """Move values and gradients from one backend to another; where there is no room for them, none is moved."""
+def move(parameters: Mapping[Parameter, ModuleType], ops: ModuleType) -> None:
+    """Move values and gradients, each from its backend, to another; where there is no room for them, none is moved."""
     moved = [[ops.asarray(before.to_numpy(array), array.dtype) for array in (parameter.value, parameter.grad)]
-             for parameter in parameters]
+             for parameter, before in parameters.items()]
     for parameter, (value, grad) in zip(parameters, moved, strict=True):
         parameter.value, parameter.grad, parameter.arena = value, grad, None
 

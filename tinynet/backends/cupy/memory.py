@@ -13,6 +13,7 @@ import numpy as np
 
 from tinynet.backends.cupy.launch import Source
 from tinynet.backends.cupy.recorder import note_host_array
+from tinynet.errors import NoRoomError
 
 SHARE = 0.5
 """Share of the free memory that a data set may fill; the rest is for the layers."""
@@ -27,14 +28,14 @@ def empty(shape: tuple[int, ...], dtype: str) -> cp.ndarray:
 
     Raises
     ------
-    MemoryError
+    NoRoomError
         If the GPU has no room for it: how many bytes it needs, and how many are free.
     """
     try:
         return cp.empty(shape, dtype)
     except cp.cuda.memory.OutOfMemoryError as error:
         asked = math.prod(shape) * np.dtype(dtype).itemsize
-        raise MemoryError(f"The GPU has no room for an array of shape {tuple(shape)}: it takes {asked:,} bytes, and "
+        raise NoRoomError(f"The GPU has no room for an array of shape {tuple(shape)}: it takes {asked:,} bytes, and "
                           f"{free_bytes():,} are free") from error
 
 

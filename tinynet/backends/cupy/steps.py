@@ -26,13 +26,14 @@ class Repeated:
     Where it cannot be recorded it is always run, and a warning in the log "tinynet" says why.
     """
 
-    def __init__(self, work: Callable, version: Callable[[], tuple], settings: Callable[[], dict]):
+    def __init__(self, work: Callable, version: Callable[[], tuple], obstacle: str | None):
         self._work = work
         self._version = version
-        self._settings = settings
         self._made_for: tuple | None = None
         self._can_record = True
         self._tracks: dict[tuple, _Track] = {}  # by the arrays' shapes
+        if obstacle is not None:
+            self._give_up(obstacle)
 
     def __call__(self, *arrays):
         made_for = self._version(), config.matmul_precision()
@@ -51,16 +52,11 @@ class Repeated:
             return self._work(*arrays)
 
     def _run_first(self, shapes, arrays):
-        before = self._settings()
         with HostArrays() as noted:
             result = self._work(*arrays)
-        after = self._settings()
-        changed = [name for name, value in after.items() if before.get(name, value) != value]
         self._tracks[shapes] = _Track(arrays)
         if noted.by is not None:
             self._give_up(f"{noted.by} needs numbers from the host")
-        elif changed:
-            self._give_up(f"{changed[0]} changes in each step")
         return result
 
     def _give_up(self, reason: str) -> None:
@@ -95,9 +91,9 @@ def _same_places(mine, given):
     return all(a is b or a.data.ptr == b.data.ptr for a, b in zip(mine, given, strict=True))
 
 
-def repeat(work: Callable, version: Callable[[], tuple], settings: Callable[[], dict]) -> Callable:
+def repeat(work: Callable, version: Callable[[], tuple], obstacle: str | None) -> Callable:
     """Equals numpy.steps.repeat. By heart is a CUDA graph."""
-    return Repeated(work, version, settings)
+    return Repeated(work, version, obstacle)
 
 
 class _Slot:

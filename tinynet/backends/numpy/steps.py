@@ -7,11 +7,11 @@ host's may copy a batch while the one before it is computed with.
 from collections.abc import Callable, Iterable, Iterator
 
 
-def repeat(work: Callable, version: Callable[[], tuple], settings: Callable[[], dict]) -> Callable:
+def repeat(work: Callable, version: Callable[[], tuple], obstacle: str | None) -> Callable:
     """Return a function that does what `work(*arrays)` does, and may do it by heart.
 
-    `work` must be the same each time, but for the numbers in its arrays, as long as `version()` is the same. Where it
-    changes `settings()` itself, what it does depends on more than its arrays, and it is not done by heart.
+    `work` must be the same each time, but for the numbers in its arrays, as long as `version()` is the same. `obstacle`
+    says why it may not be.
     """
     return work
 
