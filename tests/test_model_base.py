@@ -130,3 +130,52 @@ def test_what_cannot_move_says_why(data):
     with pytest.raises(RuntimeError, match="cannot move while fit trains it. Received: to.'numba'"):
         model.fit(*data, callbacks=[move], verbose=0)
     assert model.to("numba").ops.name == "numba"
+
+
+def test_layers_of_two_models_move_with_either(backend, data):
+    """What the one has moved, the other moves back."""
+    model = network()
+    front = Sequential(model.layers[1:3])
+    front.to(backend)
+    wanted = network().predict(data[0])
+    np.testing.assert_allclose(model.to(backend).predict(data[0]), wanted, rtol=1e-6)
+    np.testing.assert_allclose(model.to("numpy").predict(data[0]), wanted, rtol=1e-6)
+
+
+def test_models_inside_go_on_sharing_their_arrays(backend):
+    model = network().to(backend)
+    inner = model.layers[1]
+    assert inner.relay is model.relay is model.layers[0].relay
+    assert not model.relay.is_running
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("room", [0, 1000, 3000, 5000, 7000, 9000, 12000, 20000])
+def test_where_there_is_no_room_a_model_stays(on_gpu, data, room):
+    import cupy
+
+    model, other = network(), network()
+    for each in (model, other):
+        tinynet.set_seed(1)
+        each.train_on_batch(*data)
+    pool = cupy.get_default_memory_pool()
+    pool.set_limit(size=pool.used_bytes() + max(room, 1))
+    try:
+        model.to("cupy")
+    except MemoryError:
+        assert {layer.ops.name for layer in model.flatten_layers()} == {"numpy"}
+        np.testing.assert_array_equal(model.train_on_batch(*data), other.train_on_batch(*data))
+    else:
+        assert room > 5000
+    finally:
+        pool.set_limit(size=0)
+
+
+def test_metrics_with_arrays_of_their_own_move(backend, rng):
+    x, y = rng.normal(size=(12, 3)), rng.normal(size=(12, 2))
+    with tinynet.use_backend("numpy"):
+        model = Sequential([layers.Dense(2, input_shape=(3,))])
+    model.compile("sgd", "mse", metrics=[tinynet.metrics.MeanAbsoluteError()])
+    wanted = model.evaluate(x, y, verbose=0)
+    for name in (backend, "numpy"):
+        np.testing.assert_allclose(model.to(name).evaluate(x, y, verbose=0), wanted, rtol=1e-5)

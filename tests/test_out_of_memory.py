@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import tinynet
-from tinynet import Sequential, layers
+from tinynet import Sequential, callbacks, layers
+from tinynet.data import Dataset
 
 WIDE = 4096
 
@@ -103,3 +104,15 @@ def test_on_a_cpu_nobody_knows_what_is_free(monkeypatch, data):
     with pytest.raises(MemoryError, match="Model 'small' has no room for a batch of 4096 samples; take a smaller "
                                           "batch_size. Received: MemoryError"):
         model.forward(data[0])
+
+
+def test_the_memory_of_data_and_callbacks_is_another_matter(data):
+    def full(*_):
+        raise MemoryError("of the host")
+
+    model = dense()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    for run in (lambda: model.fit(*data, verbose=0, callbacks=[callbacks.LambdaCallback(on_epoch_end=full)]),
+                lambda: Sequential([layers.Dense(3)]).predict(Dataset.from_tensor_slices(np.ones((3, 2))).map(full).batch(2))):
+        with pytest.raises(MemoryError, match="^of the host$"):
+            run()

@@ -1,6 +1,8 @@
 """The training step: what `compile` pairs, what a step changes, and what it costs."""
 
+import copy
 import math
+import pickle
 import tracemalloc
 
 import numpy as np
@@ -385,3 +387,116 @@ def test_the_factor_may_change_during_fit(backend, data):
         model.fit(*data, epochs=6, batch_size=4, verbose=0, callbacks=[callbacks.LambdaCallback(on_epoch_begin=change)])
         ways.append(model)
     assert_same_weights(*ways)
+
+
+class Root(metrics.MeanSquaredError):
+    """A user's metric: no mean, but a root of one."""
+
+    def score(self, total, count):
+        return math.sqrt(super().score(total, count))
+
+
+def test_what_a_metric_makes_of_its_sum_is_told_everywhere(backend, data):
+    x, y = data[0], data[0][:, :CLASSES]
+    model = network(layers.Dense(CLASSES))
+    model.compile(optimizers.SGD(0.0), "mse", [Root()])
+    alone = Root()
+    alone.update_state(y, model.predict(x))
+    wanted = pytest.approx(alone.result(), rel=1e-5)
+    assert model.evaluate(x, y, verbose=0)[1] == wanted
+    assert model.train_on_batch(x, y)[1] == wanted
+    assert model.fit(x, y, verbose=0).history[alone.name] == [wanted]
+
+
+def test_what_fit_would_never_call_is_refused():
+    class Resulting(metrics.MeanSquaredError):
+        def result(self):
+            return 0.0
+
+    class Adding(metrics.MeanSquaredError):
+        def add(self, ops, y, p):
+            return 0.0
+
+    class Stepping(optimizers.SGD):
+        def step(self, model):
+            return None
+
+    for metric in (Resulting(), Adding()):
+        with pytest.raises(TypeError, match="one's own defines measure.* fit calls neither add nor result. Received"):
+            network().compile("sgd", "mse", [metric])
+    with pytest.raises(TypeError, match="defines update, or extends begin_step or apply; fit does not call step."):
+        network().compile(Stepping(), "mse")
+
+
+def test_a_regularizer_given_later_counts(data):
+    model = classifier()
+    model.compile(optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+    before = model.evaluate(*data, verbose=0)
+    model.layers[0].kernel.regularizer = tinynet.regularizers.L2(1.0)
+    assert model.evaluate(*data, verbose=0) == pytest.approx(before + model.penalty(), rel=1e-6)
+    assert model.train_on_batch(*data) == pytest.approx(before + model.penalty(), rel=1e-6)
+
+
+def test_a_step_that_fails_does_not_count(backend, data):
+    failing, other = classifier(), classifier()
+    other.set_weights(failing.get_weights())
+    for model in (failing, other):
+        model.compile("adam", "sparse_categorical_crossentropy")
+    head = failing.layers[-1]
+    logits = head.logits
+    for error in (KeyboardInterrupt, MemoryError, ValueError):
+        def broken(*_, error=error, **__):
+            raise error
+
+        head.logits = broken
+        with pytest.raises(error):
+            failing.train_on_batch(*data)
+    head.logits = logits
+    for model in (failing, other):
+        model.train_on_batch(*data)
+    assert failing.optimizer.iterations == 1
+    assert_same_weights(failing, other)
+
+
+def test_a_fit_inside_of_another_keeps_its_own_sums(backend, data):
+    model = classifier()
+    model.compile(optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+    wanted = model.evaluate(*data, verbose=0)
+    inner = []
+
+    def fit(batch, logs):
+        if batch == 1:
+            inner.append(model.fit(data[0] * 9, data[1], verbose=0).history["loss"][0])
+            with pytest.raises(RuntimeError, match="cannot move while fit trains it"):
+                model.to("numpy")
+
+    watch = callbacks.LambdaCallback(on_train_batch_end=fit)
+    history = model.fit(*data, batch_size=4, epochs=2, verbose=0, callbacks=[watch]).history
+    np.testing.assert_allclose(history["loss"], [wanted, wanted], rtol=1e-5)
+    assert len(inner) == 2 and inner[0] != pytest.approx(wanted, rel=1e-3)
+
+
+def test_logs_of_a_batch_are_like_a_dictionary(backend, data):
+    seen = []
+
+    def look(batch, logs):
+        logs["batch"] = batch
+        seen.append((pickle.loads(pickle.dumps(logs)), logs.copy(), dict(logs), copy.deepcopy(logs), {} | logs))
+        del logs["batch"]
+        assert list(logs) == ["loss", "accuracy"] and len(logs) == 2
+
+    model = classifier()
+    model.compile("sgd", "sparse_categorical_crossentropy", ["accuracy"])
+    model.fit(*data, batch_size=6, verbose=0, callbacks=[callbacks.LambdaCallback(on_train_batch_end=look)])
+    assert len(seen) == 2
+    for batch, (first, *others) in enumerate(seen):
+        assert type(first) is dict and list(first) == ["loss", "accuracy", "batch"] and first["batch"] == batch
+        assert all(other == first for other in others)
+
+
+def test_a_used_optimizer_can_be_copied(backend, data):
+    model = classifier()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.train_on_batch(*data)
+    if backend != "cupy":  # whose arrays' copies are CuPy's own matter
+        assert copy.deepcopy(model.optimizer).iterations == 1

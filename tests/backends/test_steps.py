@@ -86,10 +86,11 @@ def test_a_layer_that_draws_on_the_host(backend, data, caplog):
     np.testing.assert_allclose(history["loss"], trained("numpy", data, make)[1]["loss"], rtol=1e-4)
 
 
-def test_what_a_callback_sets_between_two_epochs(backend, data):
+@pytest.mark.parametrize("kind", [float, np.float64, np.float32])
+def test_what_a_callback_sets_between_two_epochs(backend, data, kind):
     class Drop(tinynet.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
-            self.model.get_layer("dropout").rate = 0.1 * epoch
+            self.model.get_layer("dropout").rate = kind(0.1 * epoch)
 
     found = trained(backend, data, callbacks=[Drop()])[1]["loss"]
     np.testing.assert_allclose(found, trained("numpy", data, callbacks=[Drop()])[1]["loss"], rtol=1e-4)
@@ -115,6 +116,19 @@ def test_a_layer_that_counts_its_steps(backend, data, caplog):
     assert len(said) == (backend == "cupy")
     assert all("Fading is not the library's, and its Python may do something else in each step" in text
                for text in said)
+    np.testing.assert_allclose(history["loss"], trained("numpy", data, make)[1]["loss"], rtol=1e-4)
+
+
+def test_a_layer_of_ones_own_that_is_the_same_each_time_is_recorded(on_gpu, data, caplog):
+    class Plain(layers.Dropout):
+        repeatable = True
+
+    def make():
+        return Sequential([Plain(0.5, input_shape=(6, 6, 2)), *network().layers])
+
+    with caplog.at_level(logging.WARNING, "tinynet"):
+        _, history = trained("cupy", data, make)
+    assert not caplog.records
     np.testing.assert_allclose(history["loss"], trained("numpy", data, make)[1]["loss"], rtol=1e-4)
 
 

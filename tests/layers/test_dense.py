@@ -142,3 +142,19 @@ def test_dx_is_not_computed_where_nobody_needs_it(harness, rng):
     ready = harness(lambda: layers.Dense(2, activation="tanh"), rng.normal(size=(3, 4)))
     _, dx, _ = ready.run(ready.layer(), ready.x, rng.normal(size=(3, 2)), need_dx=False)
     assert dx is None
+
+
+@pytest.mark.parametrize("activation", ["relu", "elu"])
+def test_logits_of_a_subclass_count_whatever_the_activation(backend, run, rng, activation):
+    class Doubled(layers.Dense):
+        def logits(self, x, *, training=False):
+            return super().logits(x + x, training=training)
+
+    x = rng.normal(size=(5, 4)).astype(np.float32)
+    outputs = []
+    for kind, given in ((Doubled, x), (layers.Dense, 2 * x)):
+        tinynet.set_seed(0)
+        layer = kind(3, activation=activation)
+        layer.build((4,))
+        outputs.append(run(layer.forward, given))
+    np.testing.assert_allclose(*outputs, rtol=1e-5)
