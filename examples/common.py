@@ -28,14 +28,19 @@ def parse(
         parser.add_argument("--data-dir", type=Path, help="folder of the data set, instead of a download")
         parser.add_argument("--save-model", action="store_true", help="write what was trained, too")
     parser.add_argument("--seed", type=int, default=0, help="for weights, shuffling and dropout (0)")
-    parser.add_argument("--backend", choices=["numba", "numpy", "cupy"], help="what computes (numba)")
+    parser.add_argument("--backend", choices=["numba", "numpy", "cupy"],
+                        help="what computes (what TINYNET_BACKEND says, else numba)")
     parser.add_argument("--output-dir", type=Path, default=Path("output"), help="folder for what is written (output)")
     if more:
         more(parser)
     options = parser.parse_args()
     tn.set_seed(options.seed)
-    if options.backend:
-        tn.set_backend(options.backend)
+    try:
+        if options.backend:
+            tn.set_backend(options.backend)
+        tn.backends.get_backend()  # what is missing for it is said before the data is loaded
+    except (ImportError, ValueError) as error:
+        parser.error(str(error))
     return options
 
 

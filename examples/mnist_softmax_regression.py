@@ -56,7 +56,7 @@ for step in range(options.epochs * options.steps):
 save_model(model, options, "softmax_regression")
 print(f"validation accuracy {accuracy_of(model.forward(x_validation), y_validation):.4f}")
 
-weights = layer.kernel.value.T.reshape(10, 28, 28)
+weights = layer.get_weights()[0].T.reshape(10, 28, 28)
 save(plotting.plot_images(weights, np.arange(10), title="what each class looks for (dark: ink speaks for it)"),
      options, "softmax_regression_weights.png")
 predictions = model.forward(x_test)

@@ -88,6 +88,20 @@ def test_gradients_and_frozen_layers_move_too(backend, data):
     np.testing.assert_array_equal(model.layers[-1].get_weights()[0], kernel)
 
 
+def test_layers_for_two_backends_are_told_apart(backend):
+    with tinynet.use_backend("numpy" if backend != "numpy" else "numba"):
+        front = Sequential([layers.Dense(2, input_shape=(3,))], name="front")
+    with pytest.raises(ValueError, match="all layers must be built for one backend. Move a model by to.* Received: "):
+        Sequential([front, layers.Dense(4, name="head")])
+    model = Sequential([front.to(backend), layers.Dense(4, name="head")])
+    assert model.backend == backend
+    other = "numpy" if backend != "numpy" else "numba"
+    model.to(other).add(layers.Dense(5))
+    assert model.backend == model.layers[-1].ops.name == other
+    assert model.predict(np.ones((2, 3))).shape == (2, 5)
+    assert Sequential().backend is None
+
+
 def test_a_file_does_not_remember_the_backend(backend, data, tmp_path):
     model = network().to(backend)
     model.fit(*data, batch_size=20, verbose=0)
@@ -120,7 +134,7 @@ def test_arrays_of_the_gpu_are_told_to_come_back(on_gpu, backend, data):
 
 def test_what_cannot_move_says_why(data):
     model = network()
-    with pytest.raises(ValueError, match="the backends are numpy, numba, cupy. Received: 'gpu'"):
+    with pytest.raises(ValueError, match="and cupy, on NVIDIA GPUs. Received: 'gpu'"):
         model.to("gpu")
     with pytest.raises(ValueError, match="'inner' is a part of 'outer'; move that one. Received: to.'numpy'"):
         Sequential([Sequential([layers.Dense(2, input_shape=(3,))], name="inner")], name="outer").layers[0].to("numpy")

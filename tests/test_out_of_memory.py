@@ -110,9 +110,9 @@ def test_the_memory_of_data_and_callbacks_is_another_matter(data):
     def full(*_):
         raise MemoryError("of the host")
 
-    model = dense()
+    model, rows = dense(), Dataset.from_tensor_slices(np.ones((3, 2)))
     model.compile("adam", "sparse_categorical_crossentropy")
     for run in (lambda: model.fit(*data, verbose=0, callbacks=[callbacks.LambdaCallback(on_epoch_end=full)]),
-                lambda: Sequential([layers.Dense(3)]).predict(Dataset.from_tensor_slices(np.ones((3, 2))).map(full).batch(2))):
+                lambda: Sequential([layers.Dense(3)]).predict(rows.map(full).batch(2))):
         with pytest.raises(MemoryError, match="^of the host$"):
             run()

@@ -64,14 +64,18 @@ def set_matmul_precision(precision: str) -> None:
 def check_backend(name: str) -> str:
     """Return `name` if it is a backend's, else raise a ValueError that lists them."""
     if name not in BACKENDS:
-        raise ValueError(f"Unknown backend; the backends are {', '.join(BACKENDS)}. Received: {name!r}")
+        raise ValueError("Unknown backend; the backends are numpy and numba, on the CPU, and cupy, on NVIDIA GPUs. "
+                         f"Received: {name!r}")
     return name
 
 
 def backend() -> str | None:
     """Return the backend that use_backend, set_backend or TINYNET_BACKEND names, in this order, or None."""
-    name = _backend_here.get() or _backend or os.environ.get("TINYNET_BACKEND")
-    return check_backend(name) if name else None
+    name = _backend_here.get() or _backend
+    if name is None and (name := os.environ.get("TINYNET_BACKEND") or None) not in (None, *BACKENDS):
+        raise ValueError(f"The environment variable TINYNET_BACKEND is {', '.join(BACKENDS)}, or not set. "
+                         f"Received: {name!r}")
+    return name
 
 
 def choose_backend(name: str) -> None:

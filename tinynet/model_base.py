@@ -160,6 +160,11 @@ class Model(Row):
         """Return the predictions for one batch."""
         return self.forward(x)
 
+    @property
+    def backend(self) -> str | None:
+        """The name of the backend that the model was built for, or has moved to; None before it is built."""
+        return self.ops.name if self.built else None
+
     @explain_keywords
     def to(self, backend: str) -> "Model":
         """Move the model to another backend, and return it: "cupy" is the GPU, "numba" and "numpy" compute on the CPU.

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from tinynet import architecture, checkpoint, feed, regularizers
+from tinynet.backends import get_backend, use_backend
 from tinynet.errors import as_array, explain_keywords
 from tinynet.layers import Activation, Input, Layer
 from tinynet.layers.base import splits_at_activation
@@ -60,7 +61,8 @@ class Sequential(Model):
         try:
             with all_or_none(self.layers):
                 if self.built:
-                    self._build_layers(self.input_shape)
+                    with use_backend(self.ops.name):
+                        self._build_layers(self.input_shape)
                     self._join()
                 elif self.layers and self.input_shape:
                     self.build(self.input_shape)
@@ -98,6 +100,7 @@ class Sequential(Model):
                              f"Received: {input_shape}")
         if self.built:
             return self.output_shape
+        get_backend()  # where it is missing, that is no matter of shapes
         super().build(input_shape)
         if self.parameters:
             settle(self.parameters, self.ops)

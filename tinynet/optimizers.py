@@ -15,6 +15,8 @@ from tinynet.errors import explain_keywords, look_up
 from tinynet.layers import Layer
 from tinynet.layers.parameters import Arena, Parameter, settle, stretches
 
+LARGEST_SCALE = 2.0**127  # a power of two that float32 has, and the inverse of one that it has too
+
 
 class Optimizer:
     """Base of the optimizers: finds what is trainable, clips, counts the steps.
@@ -30,8 +32,8 @@ class Optimizer:
     loss_scale_factor : float, optional
         What `fit` and `train_on_batch` multiply the loss' gradient by before it goes back through the layers, and
         divide every parameter's gradient by afterwards. Gradients too small for the numbers on their way are kept so,
-        where they are rounded (https://arxiv.org/abs/1710.03740); a power of two changes nothing else. The loss that is
-        reported is not scaled.
+        where they are rounded (https://arxiv.org/abs/1710.03740); a power of two changes nothing else. In float32 few
+        networks need it. The loss that is reported is not scaled.
 
     Attributes
     ----------
@@ -48,9 +50,9 @@ class Optimizer:
             if norm is not None and not norm > 0:
                 raise ValueError(f"{type(self).__name__}: {argument} must be above 0. Received: {norm!r}")
         if loss_scale_factor is not None and not (
-                isinstance(loss_scale_factor, numbers.Real) and 0 < loss_scale_factor < math.inf):
-            raise ValueError(f"{type(self).__name__}: loss_scale_factor must be a finite number above 0. "
-                             f"Received: {loss_scale_factor!r}")
+                isinstance(loss_scale_factor, numbers.Real) and 0 < loss_scale_factor < LARGEST_SCALE):
+            raise ValueError(f"{type(self).__name__}: loss_scale_factor must be a number above 0 and below 2**127, as "
+                             f"float32 has no larger ones. Received: {loss_scale_factor!r}")
         self.learning_rate: float | Callable[[int], float] = learning_rate
         self.clipnorm = clipnorm
         self.global_clipnorm = global_clipnorm

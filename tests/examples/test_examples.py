@@ -331,7 +331,7 @@ def test_the_fast_one_trains_a_whole_schedule_and_only_that_is_timed(run, tmp_pa
 
 
 def test_the_fast_one_repeats_itself_with_its_seed(run):
-    runs = [run("mnist_fast", "--batch-size", "50", "--seed", seed, images=500) for seed in ("3", "3", "4")]
+    runs = [run("mnist_fast", "--batch-size", "50", "--seed", seed, images=500) for seed in ("3", "3", "5")]
     first, again, other = [numbers(r"^training accuracy (\S+),", printed) for printed in runs]
     assert first == again != other
 

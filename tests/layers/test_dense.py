@@ -152,9 +152,9 @@ def test_logits_of_a_subclass_count_whatever_the_activation(backend, run, rng, a
 
     x = rng.normal(size=(5, 4)).astype(np.float32)
     outputs = []
-    for kind, given in ((Doubled, x), (layers.Dense, 2 * x)):
+    for kind, inputs in ((Doubled, x), (layers.Dense, 2 * x)):
         tinynet.set_seed(0)
         layer = kind(3, activation=activation)
         layer.build((4,))
-        outputs.append(run(layer.forward, given))
+        outputs.append(run(layer.forward, inputs))
     np.testing.assert_allclose(*outputs, rtol=1e-5)

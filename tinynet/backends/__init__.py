@@ -13,6 +13,7 @@ from types import ModuleType
 from tinynet import config
 
 _wings: dict[str, ModuleType] = {}
+_ON_CPU = {"cupy": "numba"}  # what to take where a wing is missing: numpy, else
 
 
 def get_backend() -> ModuleType:
@@ -61,7 +62,9 @@ def use_backend(name: str) -> Iterator[ModuleType]:
 
 
 def set_device(number: int) -> None:
-    """Compute on the GPU of that number from now on, in this thread; 0 is the first, and the one without a choice.
+    """Say on which GPU the cupy backend computes from now on, in this thread; 0 is the first, and it without a choice.
+
+    It does not choose that backend: :func:`set_backend`, or a model's `to`, does.
 
     Raises
     ------
@@ -79,10 +82,9 @@ def _load(name: str) -> ModuleType:
             # `from . import numpy` would quietly bind the package of that name, not the wing.
             _wings[name] = importlib.import_module("tinynet.backends." + name)
         except ImportError as error:
-            raise ImportError(
-                f"The backend {name!r} cannot be loaded here: {error}. "
-                f"tinynet.set_backend('numpy') works everywhere. Received: {name!r}"
-            ) from error
+            raise ImportError(f"The backend {name!r} cannot be loaded here: {error}. On the CPU "
+                              f"tinynet.set_backend({_ON_CPU.get(name, 'numpy')!r}) computes. Received: {name!r}"
+                              ) from error
     return _wings[name]
 
 

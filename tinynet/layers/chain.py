@@ -80,6 +80,7 @@ class Row(Composite):
         found = list(leaves(self.layers))
         parameters = [parameter for leaf in found for parameter in leaf.parameters]
         check_one_type(parameters)
+        self._take_backend()
         self._chain, self.parameters = fuse(found), parameters
         self._strangers = [i for i, step in enumerate(self._chain) if not is_familiar(step)]
         if parameters:
@@ -88,6 +89,15 @@ class Row(Composite):
         self._widest = max(math.prod(layer.output_shape) for layer in [self, *members(self.layers)])
         self.use_relay(Relay())
         return self.output_shape
+
+    def _take_backend(self) -> None:
+        """Compute where the layers do: they may have been built before, for another backend than today's."""
+        on = {layer.ops: layer.name for layer in members(self.layers)}
+        self.ops = next(iter(on), self.ops)
+        if len(on) > 1:
+            said = " and ".join(f"{name!r} for {ops.name!r}" for ops, name in on.items())
+            raise ValueError(f"{self.kind} {self.name!r}: all layers must be built for one backend. Move a model by "
+                             f"to(...), or build the others inside of tinynet.use_backend(...). Received: {said}")
 
     def use_relay(self, relay: Relay) -> None:
         """Let all layers of the row, and of the rows in it, pass on their arrays in this relay."""

@@ -7,8 +7,8 @@ what brings numbers back to the host (`to_numpy`) waits for it.
 try:
     import cupy
 except ImportError as error:
-    raise ImportError("it needs CuPy: pip install 'tinynet[cuda12]' or 'tinynet[cuda13]', whichever the driver is for "
-                      f"(nvidia-smi says); {error}") from error
+    raise ImportError("it needs CuPy: pip install 'cupy-cuda12x[ctk]' or 'cupy-cuda13x[ctk]', whichever the driver is "
+                      f"for (nvidia-smi says); {error}") from error
 
 from tinynet.backends.cupy import device
 

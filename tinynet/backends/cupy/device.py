@@ -7,7 +7,6 @@ OLDEST = 14
 
 _OLDEST_CUDA = 12  # that there is such a CuPy for
 _OLD_DRIVER = 35  # cudaErrorInsufficientDriver
-_WITHOUT = "without a GPU, the numba backend is the fast one"
 
 
 def require() -> None:
@@ -21,9 +20,9 @@ def require() -> None:
         if error.status == _OLD_DRIVER:
             raise ImportError(_about_driver()) from error
         raise ImportError(f"CuPy finds no NVIDIA GPU here ({error}). If there is one, see whether nvidia-smi lists it, "
-                          f"and whether the variable CUDA_VISIBLE_DEVICES hides it; {_WITHOUT}") from error
+                          f"and whether the variable CUDA_VISIBLE_DEVICES hides it") from error
     if not count:
-        raise ImportError(f"CuPy finds no NVIDIA GPU here; {_WITHOUT}")
+        raise ImportError("CuPy finds no NVIDIA GPU here")
 
 
 def libraries() -> str:
@@ -35,7 +34,7 @@ def _about_driver():
     driver, made_for = cp.cuda.runtime.driverGetVersion(), _cuda()
     if not driver:
         return (f"there is no NVIDIA driver here, or none that works. A GPU needs one for CUDA {made_for // 1000}; a "
-                f"container gets the machine's by docker run --gpus all; {_WITHOUT}")
+                f"container gets the machine's by docker run --gpus all")
     mend = "install a newer driver"
     if _OLDEST_CUDA <= driver // 1000 < made_for // 1000:
         mend += f", or this driver's CuPy: pip uninstall {_package(made_for)}; pip install '{_package(driver)}[ctk]'"
