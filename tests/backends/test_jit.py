@@ -80,7 +80,8 @@ class Copy:
         variables = {key: value for key, value in os.environ.items() if not key.startswith(("NUMBA_", "TINYNET_"))}
         variables |= {"PYTHONPATH": os.fspath(self.package.parent), "NUMBA_CACHE_DIR": os.fspath(self.cache)}
         check = f"import tinynet; assert tinynet.__file__.startswith({os.fspath(self.package)!r})\n"
-        return subprocess.run([sys.executable, "-W", "error", "-c", check + script], env=variables | environment,
+        # -B: Python's own compiled files tell an edit by the second and the file's length, and serve this one stale.
+        return subprocess.run([sys.executable, "-B", "-W", "error", "-c", check + script], env=variables | environment,
                               cwd=self.package.parent, check=True, capture_output=True, text=True, timeout=300)
 
     def files(self, suffix: str) -> list[pathlib.Path]:
