@@ -49,6 +49,7 @@ FOLDERS = {
     "layers": ["parameters", "memory", "base", "activation", "dense", "dropout", "reshape", "conv", "depthwise",
                "pooling", "normalization", "padding", "augmentation", "fusion", "chain", "composite"],
     "onnx_export": ["graph", "basics", "images", "recipes", "file"],
+    "optimizers": ["base", "rules"],
     "plotting": ["figure", "inputs", "images", "predictions", "curves", "filters", "numbers", "windows"],
 }
 HEIGHT = {"": {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}}

@@ -19,7 +19,7 @@ from tinynet.layers import Layer, Parameter
 from tinynet.layers.base import with_sublayers
 from tinynet.layers.chain import Composite
 from tinynet.layers.parameters import blank
-from tinynet.optimizers import check_rate
+from tinynet.optimizers.base import check_rate
 from tinynet.serialization import Reader, write
 from tinynet.version import __version__
 
