@@ -21,7 +21,7 @@ FLOORS = [
     ["activations", "data"],
     ["layers", "losses", "datasets"],
     ["keras_weights", "metrics", "optimizers", "summary", "gradient_check",
-     "out_of_memory"],
+     "inputs", "out_of_memory"],
     ["architecture", "feed", "onnx_export", "tally"],
     ["callbacks", "checkpoint", "trainer"],
     ["features", "resume"],

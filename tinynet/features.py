@@ -7,7 +7,8 @@ import numpy as np
 from tinynet.callbacks import CallbackList, progress
 from tinynet.data import Dataset
 from tinynet.errors import as_array, explain_keywords
-from tinynet.feed import accept, as_samples, check_batch_size, check_finite, in_steps
+from tinynet.feed import check_batch_size, in_steps
+from tinynet.inputs import accept, as_samples, check_finite
 from tinynet.layers import Layer
 from tinynet.layers.chain import Row
 from tinynet.shapes import as_count

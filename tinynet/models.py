@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tinynet import architecture, checkpoint, feed, regularizers
+from tinynet import architecture, checkpoint, inputs, regularizers
 from tinynet.backends import get_backend, use_backend
 from tinynet.errors import as_array, explain_keywords
 from tinynet.layers import Activation, Input, Layer
@@ -123,9 +123,9 @@ class Sequential(Model):
         ValueError
             If x does not have the shape; the message lists the shapes of the layers.
         """
-        x = feed.check_inputs(self, x)
+        x = inputs.check_inputs(self, x)
         with Room(self, lambda: len(x), holds_batch=False):
-            y = self.propagate(self.ops.asarray(feed.as_floats(self, x), self.dtype), training=training)
+            y = self.propagate(self.ops.asarray(inputs.as_floats(self, x), self.dtype), training=training)
             return self.ops.to_numpy(y)
 
     def backward(self, dy, *, need_dx: bool = True) -> np.ndarray | None:
@@ -170,13 +170,13 @@ class Sequential(Model):
         return self.penalty()
 
     def accept(self, x):
-        """Return x as the layers take it, building the model if it is not; see :func:`tinynet.feed.accept`."""
-        return feed.accept(self, x)
+        """Return x as the layers take it, building the model if it is not; see :func:`tinynet.inputs.accept`."""
+        return inputs.accept(self, x)
 
     def get_config(self) -> dict:
         """Return what the model was made with; see :mod:`tinynet.architecture`."""
-        inputs = [] if self.input_shape is None else [Input(self.input_shape)]
-        return {"layers": [*inputs, *self.layers], "name": self.name}
+        first = [] if self.input_shape is None else [Input(self.input_shape)]
+        return {"layers": [*first, *self.layers], "name": self.name}
 
 
 architecture.KNOWN["Sequential"] = Sequential

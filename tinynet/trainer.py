@@ -9,7 +9,8 @@ import numpy as np
 
 from tinynet import losses, metrics, optimizers, regularizers
 from tinynet.errors import as_numbers
-from tinynet.feed import Batch, check_finite
+from tinynet.feed import Batch
+from tinynet.inputs import check_finite
 from tinynet.layers import Layer
 from tinynet.layers.base import with_sublayers
 from tinynet.out_of_memory import Room

@@ -9,17 +9,8 @@ import numpy as np
 from tinynet.callbacks import Callback, CallbackList, History, progress
 from tinynet.data import Dataset
 from tinynet.errors import NoRoomError, as_array
-from tinynet.feed import (
-    Batch,
-    as_floats,
-    as_samples,
-    check_batch_size,
-    check_finite,
-    check_inputs,
-    count_steps,
-    in_steps,
-    make_feed,
-)
+from tinynet.feed import Batch, check_batch_size, count_steps, in_steps, make_feed
+from tinynet.inputs import as_floats, as_samples, check_finite, check_inputs
 from tinynet.layers import Layer
 from tinynet.out_of_memory import Room
 from tinynet.resume import Position
