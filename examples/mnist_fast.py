@@ -11,7 +11,8 @@ than by default (momentum 0.9), as there are only 500 of them.
 Label smoothing (https://arxiv.org/abs/1512.00567). The labels' ones become 0.955 and their zeros 0.005. So there is
 nothing to be gained by being surer than that, and weights do not grow for the sake of digits that are read rightly.
 Few sums. The first convolution moves by two pixels, so that the second looks at a quarter of the places, and the third,
-after the pooling, at a sixteenth. The pooling comes before the normalisation, which has a quarter of the numbers then.
+after the pooling, at less than a sixteenth. The pooling comes before the normalisation, which then has a quarter of the
+numbers.
 
 What to see: more than 99 of 100 test digits are read rightly, after 500 steps. Most of the 60,000 training digits were
 new to the network when it learned from them: the training accuracy, a mean over all steps from the first on, is the

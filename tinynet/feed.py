@@ -70,7 +70,7 @@ class ArrayFeed:
     x, y : array
         Inputs, and truths; y None for inputs alone.
     sample_weight, class_weight
-        As for :meth:`tinynet.training.Trainer.fit`.
+        As for :meth:`tinynet.Sequential.fit`.
     batch_size : int or None
         Samples in a batch.
     shuffle : bool
@@ -122,7 +122,7 @@ class ArrayFeed:
         """Gather where the data lies, into the same two arrays for each batch."""
         ops = self.model.ops
         held = self._buffers()
-        order_there = ops.asarray(order, order.dtype)
+        order_there = ops.asarray(order, np.int64)
         for part in parts:
             rows = order_there[part]
             x, y = held if len(rows) == self.batch_size else [whole[: len(rows)] for whole in held]

@@ -7,7 +7,7 @@ from tinynet.metrics import Metric
 
 
 class Tally:
-    """Sums over batches: of each batch's mean loss, as often as it has samples, and of what the metrics measured.
+    """Sums over batches: each batch's loss times its samples, and what the metrics measured.
 
     It can be asked for nothing but :meth:`reset` until :meth:`prepare` has been called.
     """

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -88,7 +89,9 @@ class Trainer:
 
     @contextlib.contextmanager
     def repeating(self) -> Iterator[None]:
-        """Let steps be recorded and replayed inside, where the backend does that: only numbers in arrays change.
+        """Let steps be recorded and replayed inside, where the backend does that.
+
+        From step to step nothing may change but numbers in arrays.
 
         A fit in a callback of another one has a tally of its own.
         """
@@ -102,7 +105,7 @@ class Trainer:
             self.is_repeating, self._repeated, self.trained = outer
 
     def notice_settings(self) -> None:
-        """See whether a callback has set something anew, as a layer's rate: what steps do by heart is then another."""
+        """See whether a callback has changed a setting, such as a layer's rate: then steps are recorded anew."""
         settings = {(i, name): value for i, part in enumerate(self._parts()) for name, value in vars(part).items()
                     if isinstance(value, _PLAIN) and not (part is self.optimizer and name in _IN_EACH_STEP)}
         if settings != self._settings:
@@ -166,7 +169,7 @@ class Trainer:
             getattr(self.model.ops, head.rule.kernel)(z, p)
         return [metric.measure(self.model.ops, y, p) for metric in self.metrics]
 
-    def _row_weights(self, batch: Batch, shape: tuple[int, ...]) -> np.ndarray:
+    def _row_weights(self, batch: Batch, shape: tuple[int, ...]):
         if batch.weight is not None:
             return self.model.ops.asarray(self._loss.row_weights(shape, batch.weight), self.model.dtype)
         held = self._weights.get(shape[0])
@@ -187,7 +190,7 @@ class Trainer:
         if self._prepared_for == prepared_for:
             return
         self._prepared_for = prepared_for
-        self._weights: dict[int, np.ndarray] = {}
+        self._weights: dict[int, Any] = {}
         self._paired = head is not None and head.function == self.loss.paired_activation
         self._loss = self.loss
         if self._paired:

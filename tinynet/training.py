@@ -219,7 +219,7 @@ def _predicted(model: Layer, batches: Iterator[np.ndarray], sizes: list[int]) ->
             sizes.append(len(batch))
             yield (batch,)
 
-    for first in batches:  # which builds the model, if it is not
+    for first in itertools.islice(batches, 1):  # the first one builds the model, if it is not: so it has a backend
         for (x,) in model.ops.deliver(counted(itertools.chain([first], batches))):
             with Room(model, lambda: max(sizes)):
                 y = model.ops.to_numpy(model.propagate(x))

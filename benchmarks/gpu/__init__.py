@@ -16,10 +16,11 @@ PARTS = {"steps": steps, "layers": layers, "memory": memory, "scripts": scripts}
 def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--parts", type=names(PARTS), default=list(PARTS), help=f"comma-separated; default {','.join(PARTS)}")
-    add("--peers", type=names(PEERS), default=list(PEERS), help="comma-separated; default torch,compiled")
+    add("--peers", type=names(PEERS), default=list(PEERS), help=f"comma-separated; default {','.join(PEERS)}")
     add("--peer-python", default=sys.executable, metavar="PATH", help="PyTorch's Python; default: this one")
     add("--models", type=names(list(MODELS)), default=list(MODELS), help="comma-separated; default: all")
-    add("--precisions", type=names(PRECISIONS), default=list(PRECISIONS), help="comma-separated; default highest,high")
+    add("--precisions", type=names(PRECISIONS), default=list(PRECISIONS),
+        help=f"comma-separated; default {','.join(PRECISIONS)}")
     add("--data-dir", default=os.environ.get("TINYNET_DATA"),
         help="the folder that holds fashion-mnist/ and mnist/; default: what TINYNET_DATA says")  # fmt: skip
     add("--repeats", type=int, default=9, help="bursts of each framework on each model, and trainings; default 9")

@@ -19,7 +19,7 @@ MODULES = {
     "compiled_channels_last": "torch_gpu_compiled_channels_last",
     "compiled_fused": "torch_gpu_compiled_fused",
 }
-# The best of a peer's counts.
+# A peer may run in several ways; its fastest counts.
 PEERS = {
     "torch": ("torch", "torch_channels_last"),
     "compiled": ("compiled", "compiled_channels_last", "compiled_fused"),

@@ -62,7 +62,7 @@ def use_backend(name: str) -> Iterator[ModuleType]:
 
 
 def set_device(number: int) -> None:
-    """Say on which GPU the cupy backend computes from now on, in this thread; 0 is the first, and it without a choice.
+    """Say on which GPU the cupy backend computes from now on, in this thread; unasked it is 0, the first.
 
     It does not choose that backend: :func:`set_backend`, or a model's `to`, does.
 

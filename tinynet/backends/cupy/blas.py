@@ -1,6 +1,6 @@
 """Matrix products, by NVIDIA's cuBLAS.
 
-CuPy does not let its own products into a CUDA graph, cuBLAS does: so the library is called here without a way round.
+CuPy does not let its own products into a CUDA graph, cuBLAS does: so cuBLAS is called here directly.
 """
 
 import ctypes
@@ -21,8 +21,8 @@ WORKSPACE = 32 * 2**20
 _N, _T = 0, 1  # CUBLAS_OP_N, CUBLAS_OP_T
 _TYPES = {"float32": 0, "float64": 1}  # CUDA_R_32F, CUDA_R_64F
 _COMPUTE = {"highest": 68, "high": 77, "medium": 75}  # CUBLAS_COMPUTE_32F, ..._FAST_TF32, ..._FAST_16BF
-_COMPUTE_64F = 70
-_DEFAULT_ALGORITHM = -1
+_COMPUTE_64F = 70  # CUBLAS_COMPUTE_64F
+_DEFAULT_ALGORITHM = -1  # CUBLAS_GEMM_DEFAULT
 _SCALARS = {"float32": ctypes.c_float, "float64": ctypes.c_double}
 
 _int, _pointer = ctypes.c_int, ctypes.c_void_p
@@ -52,14 +52,14 @@ def matmul(a, b, out, transpose_a: bool = False, transpose_b: bool = False, add:
         return
     dtype = out.dtype.name
     number = _SCALARS[dtype]
-    one, rest = number(1), number(1 if add else 0)
+    alpha, beta = number(1), number(1 if add else 0)
     kind, compute = _TYPES[dtype], _COMPUTE[config.matmul_precision()] if dtype == "float32" else _COMPUTE_64F
     held = _held()
     keep((a, b, out, held.workspace))
     _check(held.library.cublasGemmEx(
-        held.handle, _T if transpose_b else _N, _T if transpose_a else _N, columns, rows, inner, ctypes.addressof(one),
-        b.data.ptr, kind, _row(b), a.data.ptr, kind, _row(a), ctypes.addressof(rest), out.data.ptr, kind, _row(out),
-        compute, _DEFAULT_ALGORITHM), "cublasGemmEx")
+        held.handle, _T if transpose_b else _N, _T if transpose_a else _N, columns, rows, inner,
+        ctypes.addressof(alpha), b.data.ptr, kind, _row(b), a.data.ptr, kind, _row(a),
+        ctypes.addressof(beta), out.data.ptr, kind, _row(out), compute, _DEFAULT_ALGORITHM), "cublasGemmEx")
 
 
 def _row(array) -> int:

@@ -29,15 +29,14 @@ __device__ inline T warp_sum(T value) {
 }
 
 // The sum of `value` over all threads of a block, in every thread of it; the block has a multiple of 32 threads.
-template <typename T>
-__device__ inline T block_sum(T value) {
-    __shared__ T of_warp[32];
+__device__ inline double block_sum(double value) {
+    __shared__ double of_warp[32];
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     value = warp_sum(value);
     __syncthreads();  // a sum before this one may still be read
     if (lane == 0) of_warp[warp] = value;
     __syncthreads();
-    T total = 0;
+    double total = 0;
     for (int i = 0; i < blockDim.x / 32; i++) total += of_warp[i];
     return total;
 }
@@ -69,7 +68,8 @@ __device__ inline Pixel pixel_of(int i, int H, int W, int C) {
 
 __device__ inline bool inside(int at, int size) { return 0 <= at && at < size; }
 
-// The number of this thread's task among those of its row, where each_row of windows.py has launched the kernel.
+// The number of this thread's task among those of blockIdx.x, a row of an image as a rule: its blocks are counted by
+// blockIdx.y.
 __device__ inline int task_number() { return blockIdx.y * blockDim.x + threadIdx.x; }
 
 // The numbers of a tinynet.shapes.Window: its size, strides, dilation, padding before the image, and its places. Along

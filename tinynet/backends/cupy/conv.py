@@ -11,14 +11,15 @@ from tinynet.backends.cupy.blas import matmul
 from tinynet.backends.cupy.direct import convolve, image_gradient, kernel_gradient
 from tinynet.backends.cupy.launch import Source
 from tinynet.backends.cupy.sums import finish, sum_rows
-from tinynet.backends.cupy.windows import each_row, numbers
+from tinynet.backends.cupy.windows import as_arguments, each_row
 from tinynet.backends.numpy.conv import as_columns, groups
 
 COLUMNS_BYTES = 32 * 2**20
 """Bytes of columns that are laid out at a time: two thirds of the cache of a large GPU."""
 
 FEW = 32
-"""Products in a sum up to which it is computed straight from the image."""
+"""Numbers that a filter sees (KH·KW·C of a group), up to which y and dkernel are computed straight from the image; dx
+is where its own sums have no more products than this."""
 
 _source = Source("conv")
 
@@ -28,7 +29,7 @@ def conv2d(x, kernel, bias, y, window, buffer, scale=None, bounds=None) -> None:
     if kernel[..., 0].size <= FEW:
         convolve(x, kernel, bias, y, window, scale, bounds)
         return
-    for some in _pieces(x, kernel, window):
+    for some in _pieces(x, window):
         columns, sums = _image_to_columns(x[some], kernel, window, buffer), as_columns(y[some])
         for g, (_, filters) in enumerate(groups(x, kernel)):
             matmul(columns[g], as_columns(kernel)[:, filters], sums[:, filters])
@@ -62,8 +63,8 @@ def _products_of_pixel(x, kernel):
 
 
 def _backward_by_columns(x, kernel, dy, dx, dkernel, window, buffer):
-    """Fill dx and dkernel, each unless it is None; where the columns of x were are then the gradients of columns."""
-    for some in _pieces(x, kernel, window):
+    """Fill dx and dkernel, each unless it is None. The columns' gradients take the place of the columns."""
+    for some in _pieces(x, window):
         dz = as_columns(dy[some])
         if dkernel is not None:
             columns = _image_to_columns(x[some], kernel, window, buffer)
@@ -77,7 +78,7 @@ def _backward_by_columns(x, kernel, dy, dx, dkernel, window, buffer):
             _columns_to_image(dcolumns, dx[some], kernel, window)
 
 
-def _pieces(x, kernel, window):
+def _pieces(x, window):
     """Return slices of the samples, all about as many, whose columns take COLUMNS_BYTES at most, or of one sample."""
     N, C = len(x), x.shape[3]
     if _is_pointwise(window):
@@ -112,7 +113,7 @@ def _image_to_columns(x, kernel, window, buffer):
     if not _is_pointwise(window):
         N, H, W, C = x.shape
         each_row(_source, "image_to_columns", len(columns) * N * window.places[0], columns.shape[2], x, columns, N, H,
-                 W, C, kernel.shape[2], *numbers(window))
+                 W, C, kernel.shape[2], *as_arguments(window))
     return columns
 
 
@@ -121,7 +122,7 @@ def _columns_to_image(dcolumns, dx, kernel, window):
     if not _is_pointwise(window):
         N, H, W, C = dx.shape
         each_row(_source, "columns_to_image", N * H, W * C, dcolumns, dx, N, H, W, C, kernel.shape[2],
-                 *numbers(window))
+                 *as_arguments(window))
 
 
 def add_bias(y, bias) -> None:

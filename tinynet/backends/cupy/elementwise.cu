@@ -15,8 +15,7 @@ extern "C" __global__ void relu_backward(const real* dy, const real* y, real* dx
 // y = min(max(x, 0), ceiling).
 extern "C" __global__ void clipped_relu(const real* x, real* y, double ceiling, int n) {
     int i = thread_number();
-    real top = ceiling;
-    if (i < n) y[i] = x[i] <= 0 ? real(0) : x[i] >= top ? top : x[i];
+    if (i < n) y[i] = clipped(x[i], real(0), real(ceiling));
 }
 
 // dx = dy where 0 < y < ceiling, else 0.

@@ -1,10 +1,15 @@
 """CUDA sources: the kernels of a room, compiled once for each float type, and launched.
 
-Each room `<room>.py` has its kernels beside it in `<room>.cu`. CUDA C++ in short: a kernel is a function that very many
-threads run at once. They come in blocks of `blockDim.x` threads; `blockIdx.x` is the block's number and `threadIdx.x`
-the thread's number in it. Threads of one block may share memory (`__shared__`) and wait for each other
-(`__syncthreads`); blocks know nothing of each other. `common.cuh` has what all rooms use: `real`, which is float or
-double, the number of a thread, and sums over a block.
+Each room `<room>.py` has its kernels beside it in `<room>.cu`. CUDA C++ in short: a kernel, marked `__global__`, is a
+function that very many threads run at once; `__device__` marks a function that kernels call, and `extern "C"` keeps a
+kernel's name as it is written. Threads come in `gridDim.x` blocks of `blockDim.x`; `blockIdx.x` is the block's number
+and `threadIdx.x` the thread's number in it; `.y` counts along a second axis. Threads of one block may share memory
+(`__shared__`) and wait for each other (`__syncthreads`); blocks know nothing of each other. 32 threads in a row are a
+warp: they run together, may hand numbers to each other (`__shfl_xor_sync`), and numbers that they read side by side
+come in few accesses. So neighbouring threads take neighbouring numbers here. `__restrict__` promises that an array
+shares no memory with one that is written, and `#pragma unroll` asks for several rounds of a loop at a time, so that
+their reads are under way together. `common.cuh` has what all rooms use: `real`, which is float or double, the number of
+a thread, and sums over a block.
 """
 
 import functools
@@ -18,6 +23,9 @@ from tinynet.backends.cupy.recorder import keep
 
 THREADS = 256
 """Threads of a block, where a kernel has no reason for another number."""
+
+BLOCKS = 1024
+"""Blocks that share a large task: what 132 multiprocessors, a large GPU's, hold of 256 threads at a time, 8 each."""
 
 MOST = 2**31 - 2**20
 """Numbers that an array may have. Kernels count in C's int, and some of them a little beyond the last number."""
@@ -43,20 +51,24 @@ class Source:
         self.room = room
 
     def each(self, kernel: str, count: int, *arguments) -> None:
-        """Launch a kernel that has one thread for each of `count` numbers, and leaves the threads beyond them idle."""
-        self.launch(kernel, -(-count // THREADS), THREADS, *arguments)
+        """Launch a kernel that has one thread for each of `count` numbers, and leaves the threads beyond them idle.
+
+        The count is its last argument.
+        """
+        self.launch(kernel, -(-count // THREADS), THREADS, *arguments, count)
 
     def launch(self, kernel: str, blocks: int | tuple[int, ...], threads: int, *arguments) -> None:
-        """Launch a kernel in so many blocks of so many threads.
+        """Launch a kernel in so many blocks of so many threads; blocks (a, b) count by blockIdx.x and blockIdx.y.
 
-        Its `real` is float if one of the arrays is of float32; double arrays beside it are sums, or numbers.
+        Its `real` is float if one of the arrays is of float32; double arrays beside it are sums,
+        numbers, or maps of images.
         """
         blocks = blocks if isinstance(blocks, tuple) else (blocks,)
         if 0 in blocks:
             return
         if max(blocks[1:], default=0) > _MOST_BESIDE:
-            raise ValueError(f"The kernel {kernel} shares an image's row among {_MOST_BESIDE} blocks at most; take "
-                             f"smaller images. Received: a row that needs {max(blocks[1:])}")
+            raise ValueError(f"The kernel {kernel} shares a row of tasks among {_MOST_BESIDE} blocks at most; take "
+                             f"smaller images or fewer filters. Received: a row that needs {max(blocks[1:])}")
         found = {a.dtype.name for a in arguments if isinstance(a, cp.ndarray)}
         dtype = "float64" if "float64" in found and "float32" not in found else "float32"
         given = tuple(map(_as_c, arguments))

@@ -92,7 +92,7 @@ def take(x: cp.ndarray, rows: cp.ndarray, out: cp.ndarray) -> None:
     beginning of x, and not all of it.
     """
     width = out.size // max(len(out), 1)
-    _source.each(_TAKE[x.dtype.name], out.size, x[:1], rows, out, width, out.size)
+    _source.each(_TAKE[x.dtype.name], out.size, x[:1], rows, out, width)
 
 
 def number(value) -> cp.ndarray:
@@ -101,7 +101,7 @@ def number(value) -> cp.ndarray:
 
 
 def numbers(values: tuple[float, ...], held: list | None) -> list:
-    """Equals numpy.memory.numbers. It returns those of `held`, set anew, or the first ones."""
+    """Equals numpy.memory.numbers. They lie end to end, so that a launch sets several; `held` is returned, set anew."""
     if held is None:
         whole = empty((len(values),), "float64")
         held = [whole[i : i + 1] for i in range(len(values))]
@@ -113,10 +113,11 @@ def numbers(values: tuple[float, ...], held: list | None) -> list:
 
 def tally(totals: cp.ndarray, values: list, times: list) -> None:
     """Equals numpy.memory.tally."""
-    for i in range(0, len(values), _AT_ONCE):
-        part = [(number(value), float(each)) for value, each in zip(values, times, strict=True)][i : i + _AT_ONCE]
-        part += [(None, 0.0)] * (_AT_ONCE - len(part))
-        _source.launch("tally", 1, 1, totals[i:], min(_AT_ONCE, len(values) - i), *[a for pair in part for a in pair])
+    pairs = [(number(value), float(each)) for value, each in zip(values, times, strict=True)]
+    for i in range(0, len(pairs), _AT_ONCE):
+        part = pairs[i : i + _AT_ONCE]
+        filled = part + [(None, 0.0)] * (_AT_ONCE - len(part))
+        _source.launch("tally", 1, 1, totals[i:], len(part), *[a for pair in filled for a in pair])
 
 
 class Generator:
@@ -129,7 +130,7 @@ class Generator:
     """
 
     def __init__(self, seeds: np.random.SeedSequence):
-        self.device = empty((3,), "uint64")
+        self.words = empty((3,), "uint64")  # the key's two, and how many halves of words were drawn
         self.state = np.random.Philox(seeds).state
 
     @property
@@ -140,8 +141,9 @@ class Generator:
     @property
     def state(self) -> dict:
         """Where the generator stands, as the state of NumPy's Philox."""
-        *key, halves = (int(word) for word in to_numpy(self.device))
+        *key, halves = (int(word) for word in to_numpy(self.words))
         words = -(-halves // 2)
+        # A twin on the host draws the last of its four words once more: so NumPy fills in the rest of the state.
         twin = np.random.Philox(key=np.array(key, np.uint64), counter=max(0, (words - 1) // 4))
         if halves:
             twin.random_raw((words - 1) % 4 + 1 - halves % 2)
@@ -153,9 +155,10 @@ class Generator:
     def state(self, state: dict) -> None:
         np.random.Philox().state = state  # which raises an error if it is none
         counter = sum(int(word) << (64 * i) for i, word in enumerate(state["state"]["counter"]))
+        # A word a draw: four of each number before the counter's, and buffer_pos of the counter's own.
         words = max(0, counter - 1) * 4 + (state["buffer_pos"] if counter else 0)
         halves = 2 * words - state["has_uint32"]
-        self.device.set(np.array([*state["state"]["key"], halves], np.uint64))
+        self.words.set(np.array([*state["state"]["key"], halves], np.uint64))
 
 
 def make_generator(seeds: np.random.SeedSequence) -> Generator:
@@ -164,6 +167,9 @@ def make_generator(seeds: np.random.SeedSequence) -> Generator:
 
 
 def draw_uniform(generator: Generator, out: cp.ndarray) -> None:
-    """Equals numpy.memory.draw_uniform. The numbers are the same to the last bit; a thread for each."""
-    _source.each("draw_uniform", out.size, generator.device, out, out.size)
-    _source.launch("count_drawn", 1, 1, generator.device, out.size, out.dtype == np.float32)
+    """Equals numpy.memory.draw_uniform. A thread for each number.
+
+    They are the same to the last bit, as long as a generator draws floats of one type.
+    """
+    _source.each("draw_uniform", out.size, generator.words, out)
+    _source.launch("count_drawn", 1, 1, generator.words, out.size, out.dtype == np.float32)

@@ -18,7 +18,7 @@ __device__ inline Walk walk_of(int M, int C, int lanes) {
     int channel = blockIdx.x * lanes + threadIdx.x % lanes, strips = gridDim.y;
     int rows = (M + strips - 1) / strips, start = blockIdx.y * rows;
     Walk walk;
-    walk.channel = min(channel, C - 1);
+    walk.channel = min(channel, C - 1);  // a lane beyond the last one reads there too, and writes nothing
     walk.step = blockDim.x / lanes;
     walk.row = start + threadIdx.x / lanes;
     walk.end = channel < C ? min(M, start + rows) : 0;
@@ -270,7 +270,7 @@ __device__ inline double team_sum(double value, int team) {
 extern "C" __global__ void layer_norm(const real* x, const real* gamma, const real* beta, real* y, real* mean,
                                       real* inv_std, double epsilon, int M, int C, int team) {
     int row = blockIdx.x * (blockDim.x / team) + threadIdx.x / team, lane = threadIdx.x % team;
-    if (row >= M) return;
+    if (row >= M) return;  // a whole team, so nobody waits for it
     x += row * C;
     y += row * C;
     real sum = 0, squares = 0;
@@ -290,7 +290,7 @@ extern "C" __global__ void layer_norm(const real* x, const real* gamma, const re
 extern "C" __global__ void layer_norm_dx(const real* x, const real* mean, const real* inv_std, const real* gamma,
                                          const real* dy, real* dx, int M, int C, int team) {
     int row = blockIdx.x * (blockDim.x / team) + threadIdx.x / team, lane = threadIdx.x % team;
-    if (row >= M) return;
+    if (row >= M) return;  // a whole team, so nobody waits for it
     x += row * C;
     dy += row * C;
     dx += row * C;

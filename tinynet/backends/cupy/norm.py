@@ -7,14 +7,13 @@ leaves its sums, and a second launch adds them up. The order is always the same,
 
 import cupy as cp
 
-from tinynet.backends.cupy.launch import THREADS, Source
+from tinynet.backends.cupy.launch import BLOCKS, THREADS, Source
 
 LANES = 32  # neighbouring channels of a block: 32 numbers of float32 are one line of the cache
 FEW_LANES = 4  # where the strips' sums are added up, more threads go through the strips
-ALONE = 64  # with so many rows a thread, one strip is done before a second launch would have begun
-ROWS = 16  # at least so many rows a thread, where there are many strips
-FEW_ROWS = 4  # and where nothing is summed, so that strips cost nothing
-BLOCKS = 1024  # that many keep a large GPU busy
+ALONE = 64  # up to so many rows a thread, one strip does all, without a second launch
+ROWS = 16  # about so many rows a thread where there are many strips, more where BLOCKS would not do
+FEW_ROWS = 4  # and where nothing is summed: strips cost nothing then, and there may be four times as many
 LONG = 1024  # of more channels than that, a row is shared by a whole block, not by a warp
 
 _source = Source("norm")
@@ -37,7 +36,7 @@ def moments(x, mean, variance) -> None:
 
 def moving_averages(moving_mean, moving_variance, mean, variance, momentum) -> None:
     """Equals numpy.norm.moving_averages."""
-    _source.each("moving_averages", mean.size, moving_mean, moving_variance, mean, variance, float(momentum), mean.size)
+    _source.each("moving_averages", mean.size, moving_mean, moving_variance, mean, variance, float(momentum))
 
 
 def batch_norm(x, mean, variance, gamma, beta, y, inv_std, epsilon, bounds=None) -> None:
@@ -67,7 +66,7 @@ def batch_norm_backward(x, mean, inv_std, gamma, beta, dy, dx, dgamma, dbeta, of
 
 def batch_norm_as_scale(mean, variance, gamma, beta, scale, shift, epsilon) -> None:
     """Equals numpy.norm.batch_norm_as_scale."""
-    _source.each("batch_norm_as_scale", mean.size, mean, variance, gamma, beta, scale, shift, float(epsilon), mean.size)
+    _source.each("batch_norm_as_scale", mean.size, mean, variance, gamma, beta, scale, shift, float(epsilon))
 
 
 def layer_norm(x, gamma, beta, y, mean, inv_std, epsilon) -> None:

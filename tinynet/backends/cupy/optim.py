@@ -16,34 +16,33 @@ _source = Source("optim")
 
 def sgd(value, grad, rate) -> None:
     """Equals numpy.optim.sgd."""
-    _source.each("sgd", value.size, value, grad, number(rate), value.size)
+    _source.each("sgd", value.size, value, grad, number(rate))
 
 
 def momentum(value, grad, velocity, rate, friction, nesterov) -> None:
     """Equals numpy.optim.momentum."""
-    _source.each("momentum", value.size, value, grad, velocity, number(rate), float(friction), bool(nesterov),
-                 value.size)
+    _source.each("momentum", value.size, value, grad, velocity, number(rate), float(friction), bool(nesterov))
 
 
 def adam(value, grad, mean, square, rate, beta_1, beta_2, epsilon, decay) -> None:
     """Equals numpy.optim.adam."""
     _source.each("adam", value.size, value, grad, mean, square, number(rate), float(1 - beta_1), float(1 - beta_2),
-                 float(epsilon), number(decay), value.size)
+                 float(epsilon), number(decay))
 
 
 def rmsprop(value, grad, square, rate, rho, epsilon) -> None:
     """Equals numpy.optim.rmsprop."""
-    _source.each("rmsprop", value.size, value, grad, square, number(rate), float(1 - rho), float(epsilon), value.size)
+    _source.each("rmsprop", value.size, value, grad, square, number(rate), float(1 - rho), float(epsilon))
 
 
 def adagrad(value, grad, total, rate, epsilon) -> None:
     """Equals numpy.optim.adagrad."""
-    _source.each("adagrad", value.size, value, grad, total, number(rate), float(epsilon), value.size)
+    _source.each("adagrad", value.size, value, grad, total, number(rate), float(epsilon))
 
 
 def scale(x, factor) -> None:
     """Equals numpy.optim.scale."""
-    _source.each("scale", x.size, x, number(factor), x.size)
+    _source.each("scale", x.size, x, number(factor))
 
 
 def shorten(grads, longest) -> None:
@@ -62,11 +61,11 @@ def shorten(grads, longest) -> None:
         _source.launch("shorten", count, THREADS, grad, grad.size, sums, sums.size, float(longest))
 
 
-def penalty(value, l1, l2) -> float:
+def penalty(value, l1, l2) -> cp.ndarray:
     """Equals numpy.optim.penalty."""
     return add_up(_source, "penalty", blocks_for(value.size), value, float(l1), float(l2), value.size)
 
 
 def add_penalty_gradient(value, grad, l1, l2) -> None:
     """Equals numpy.optim.add_penalty_gradient."""
-    _source.each("add_penalty_gradient", value.size, value, grad, float(l1), float(l2), value.size)
+    _source.each("add_penalty_gradient", value.size, value, grad, float(l1), float(l2))

@@ -1,13 +1,14 @@
 """Pooling, on the GPU. Equals numpy.pool.
 
-Forward a thread has one number of y. Backward it has one of dx, and looks at all places that saw this pixel.
+Forward a thread has one number of y. Backward it has one of dx, and looks at all places that saw this pixel. A pool of
+the whole image is shared by a block's threads.
 """
 
 from tinynet.backends.cupy.launch import THREADS, Source
-from tinynet.backends.cupy.windows import each_row, numbers
+from tinynet.backends.cupy.windows import as_arguments, each_row
 
 CHANNELS = 32
-"""Channels of an image that a block pools as a whole."""
+"""Neighbouring channels of a block, where it pools the whole image."""
 
 _source = Source("pool")
 
@@ -50,17 +51,17 @@ def global_average_pool(x, y) -> None:
 def global_average_pool_backward(dy, dx) -> None:
     """Equals numpy.pool.global_average_pool_backward."""
     _, H, W, C = dx.shape
-    _source.each("global_average_pool_backward", dx.size, dy, dx, H * W, C, dx.size)
+    _source.each("global_average_pool_backward", dx.size, dy, dx, H * W, C)
 
 
 def _each_place(kernel, x, y, window):
     _, H, W, C = x.shape
-    each_row(_source, kernel, len(x) * window.places[0], window.places[1] * C, x, y, H, W, C, *numbers(window))
+    each_row(_source, kernel, len(x) * window.places[0], window.places[1] * C, x, y, H, W, C, *as_arguments(window))
 
 
 def _each_pixel(kernel, dx, window, *arrays):
     N, H, W, C = dx.shape
-    each_row(_source, kernel, N * H, W * C, *arrays, dx, H, W, C, *numbers(window))
+    each_row(_source, kernel, N * H, W * C, *arrays, dx, H, W, C, *as_arguments(window))
 
 
 def _each_image(kernel, x, *arrays):

@@ -130,14 +130,14 @@ extern "C" __global__ void count_hits(const real* y, const int* labels, const re
     for (int n = team.first; n < rows; n += team.apart) {
         const real* row = p + n * classes;
         int label = y ? place_of_max(y + n * classes, classes, team) : labels[n];
-        int before = 0, none = 0;
+        int before = 0, nans = 0;
         for (int c = team.lane; c < classes; c += team.size) {
             before += row[c] > row[label] || (row[c] == row[label] && c < label);
-            none += isnan(row[c]) ? 1 : 0;
+            nans += isnan(row[c]) ? 1 : 0;
         }
         before = team.sum(before);
-        none = team.sum(none);
-        if (team.lane == 0 && before < k && none == 0) hits += 1;
+        nans = team.sum(nans);
+        if (team.lane == 0 && before < k && nans == 0) hits += 1;
     }
     leave_sum(hits, sums);
 }

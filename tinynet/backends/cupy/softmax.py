@@ -5,8 +5,10 @@ thread, so that one block often takes all rows of a batch; of more it is a warp 
 class. Labels come to one kernel in both forms, the one that is not there as None.
 """
 
-from tinynet.backends.cupy.launch import THREADS, Source
-from tinynet.backends.cupy.totals import MOST_BLOCKS, add_up, blocks_for
+import cupy as cp
+
+from tinynet.backends.cupy.launch import BLOCKS, THREADS, Source
+from tinynet.backends.cupy.totals import add_up, blocks_for
 from tinynet.backends.numpy.softmax import CLIP
 
 FEW = 32
@@ -28,19 +30,19 @@ def softmax_backward(dp, z, p, dz) -> None:
 def _each_row(kernel, *arrays):
     classes = arrays[0].shape[-1]
     rows, team = arrays[0].size // classes, _team(classes)
-    _source.launch(kernel, min(MOST_BLOCKS, -(-rows * team // THREADS)), THREADS, *arrays, rows, classes, team)
+    _source.launch(kernel, min(BLOCKS, -(-rows * team // THREADS)), THREADS, *arrays, rows, classes, team)
 
 
 def _team(classes):
     return 1 if classes <= FEW else 32
 
 
-def categorical_crossentropy(y, p, weight, dp) -> float:
+def categorical_crossentropy(y, p, weight, dp) -> cp.ndarray:
     """Equals numpy.softmax.categorical_crossentropy. A thread for each number."""
     return _crossentropy(y, None, p, weight, dp)
 
 
-def sparse_categorical_crossentropy(labels, p, weight, dp) -> float:
+def sparse_categorical_crossentropy(labels, p, weight, dp) -> cp.ndarray:
     """Equals numpy.softmax.sparse_categorical_crossentropy. A thread for each number."""
     return _crossentropy(None, labels, p, weight, dp)
 
@@ -50,12 +52,12 @@ def _crossentropy(y, labels, p, weight, dp):
                   p.shape[-1])
 
 
-def softmax_crossentropy(y, z, weight, dz) -> float:
+def softmax_crossentropy(y, z, weight, dz) -> cp.ndarray:
     """Equals numpy.softmax.softmax_crossentropy. A team for each row."""
     return _crossentropy_of_logits(y, None, z, weight, dz)
 
 
-def sparse_softmax_crossentropy(labels, z, weight, dz) -> float:
+def sparse_softmax_crossentropy(labels, z, weight, dz) -> cp.ndarray:
     """Equals numpy.softmax.sparse_softmax_crossentropy. A team for each row."""
     return _crossentropy_of_logits(None, labels, z, weight, dz)
 
@@ -64,17 +66,17 @@ def _crossentropy_of_logits(y, labels, z, weight, dz):
     return _add_up_rows("softmax_crossentropy", z, y, labels, z, weight, dz)
 
 
-def count_one_hot_hits(y, p, k) -> int:
+def count_one_hot_hits(y, p, k) -> cp.ndarray:
     """Equals numpy.softmax.count_one_hot_hits. A team for each row."""
     return _count(y, None, p, k)
 
 
-def count_same_side(y, p, threshold) -> int:
+def count_same_side(y, p, threshold) -> cp.ndarray:
     """Equals numpy.softmax.count_same_side. A thread for each answer."""
     return add_up(_source, "count_same_side", blocks_for(p.size), y, p, float(threshold), p.size)
 
 
-def count_hits(labels, p, k) -> int:
+def count_hits(labels, p, k) -> cp.ndarray:
     """Equals numpy.softmax.count_hits. A team for each row."""
     return _count(None, labels, p, k)
 

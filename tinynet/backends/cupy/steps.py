@@ -1,7 +1,7 @@
 """How a training step is run, over and over, and how its batches come: recorded, and copied over meanwhile.
 
-On a small network a GPU computes for shorter than the host takes to launch the kernels. So a step is recorded as a CUDA
-graph, which is launched as one. See :mod:`tinynet.backends.cupy.recorder`.
+On a small network the GPU needs less time for the kernels than the host for launching them. So a step is recorded as a
+CUDA graph, which is launched as one. See :mod:`tinynet.backends.cupy.recorder`.
 """
 
 import logging
@@ -65,7 +65,10 @@ class Repeated:
 
 
 class _Track:
-    """One recording, and the arrays that it reads: those of the batches, if they lie in the same place each time."""
+    """One recording, and the arrays that it reads.
+
+    They are those of the batches while these lie in the same place each time, else its own, to which each is copied.
+    """
 
     def __init__(self, arrays):
         self.inputs = arrays
@@ -92,7 +95,7 @@ def _same_places(mine, given):
 
 
 def repeat(work: Callable, version: Callable[[], tuple], obstacle: str | None) -> Callable:
-    """Equals numpy.steps.repeat. By heart is a CUDA graph."""
+    """Equals numpy.steps.repeat. What is known by heart is a CUDA graph."""
     return Repeated(work, version, obstacle)
 
 

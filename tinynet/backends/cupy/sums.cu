@@ -1,7 +1,7 @@
 // What stands around products: a bias and bounds after them, and sums over the rows of a matrix.
 
 // y = scale[f] · y + bias[f], clipped: a thread for each of the n numbers of y, which are of F filters.
-extern "C" __global__ void finish(real* y, const real* bias, const real* scale, double low, double high, int n, int F) {
+extern "C" __global__ void finish(real* y, const real* bias, const real* scale, double low, double high, int F, int n) {
     int i = thread_number();
     if (i < n) y[i] = finished(y[i], i % F, bias, scale, low, high);
 }

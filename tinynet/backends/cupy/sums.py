@@ -13,10 +13,10 @@ COLUMNS = 8
 """Columns that a block sums: as many floats as memory hands over at once."""
 
 ALONE = 1024
-"""Rows that a block sums by itself, so that one launch does it."""
+"""Rows that a block sums by itself. So many blocks may share a longer sum: a second launch adds up one row of each."""
 
 ROWS = 256
-"""Rows of a block at least, where there are more: a second launch then adds up what the blocks have found."""
+"""Rows of a block at most, where several share a sum, unless that takes more than ALONE of them."""
 
 _source = Source("sums")
 
@@ -24,7 +24,7 @@ _source = Source("sums")
 def finish(y, bias, scale, bounds):
     """Equals numpy.conv.finish. In one pass."""
     if bias is not None or scale is not None or bounds is not None:
-        _source.each("finish", y.size, y, bias, scale, *as_bounds(bounds), y.size, y.shape[-1])
+        _source.each("finish", y.size, y, bias, scale, *as_bounds(bounds), y.shape[-1])
 
 
 def as_bounds(bounds):

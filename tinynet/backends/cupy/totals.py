@@ -6,13 +6,10 @@ The order of the additions depends on the sizes alone, so the same numbers alway
 import cupy as cp
 import numpy as np
 
-from tinynet.backends.cupy.launch import THREADS, Source
+from tinynet.backends.cupy.launch import BLOCKS, THREADS, Source
 
 ROUNDS = 4
-"""So many rounds of one block take no longer than the second launch that several blocks would need."""
-
-MOST_BLOCKS = 1024
-"""Enough to keep every multiprocessor busy, and few to add up."""
+"""Rounds that one block does by itself. More are shared, at the price of a second launch."""
 
 _source = Source("totals")
 
@@ -20,7 +17,7 @@ _source = Source("totals")
 def blocks_for(count: int, at_once: int = THREADS) -> int:
     """Return how many blocks share `count` terms if each takes `at_once` of them in a round."""
     rounds = -(-count // at_once)
-    return 1 if rounds <= ROUNDS else min(rounds, MOST_BLOCKS)
+    return 1 if rounds <= ROUNDS else min(rounds, BLOCKS)
 
 
 def add_up(source: Source, kernel: str, blocks: int, *arguments):

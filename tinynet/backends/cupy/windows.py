@@ -3,7 +3,7 @@
 from tinynet.backends.cupy.launch import THREADS
 
 
-def numbers(window):
+def as_arguments(window):
     """Return the ten numbers of a :class:`tinynet.shapes.Window`, which kernels take as WINDOW."""
     return [number for pair in window for number in pair]
 

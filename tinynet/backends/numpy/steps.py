@@ -11,7 +11,7 @@ def repeat(work: Callable, version: Callable[[], tuple], obstacle: str | None) -
     """Return a function that does what `work(*arrays)` does, and may do it by heart.
 
     `work` must be the same each time, but for the numbers in its arrays, as long as `version()` is the same. `obstacle`
-    says why it may not be.
+    says why it may not; None where it may.
     """
     return work
 
