@@ -55,5 +55,5 @@ def test_a_row_of_more_blocks_than_a_launch_takes(wing, launch, monkeypatch, wid
         wing.max_pool(*arguments)
         return
     with pytest.raises(ValueError, match=r"kernel max_pool shares a row of tasks among 2 blocks at most; take smaller "
-                                         r"images\. Received: a row that needs 3$"):
+                                         r"images or fewer filters\. Received: a row that needs 3$"):
         wing.max_pool(*arguments)
