@@ -34,7 +34,7 @@ def measure(names: Sequence[str], options: argparse.Namespace, facts: list[str])
         "benchmarks.gpu.scripts", "--data-dir", folder, "--repeats", str(options.repeats), "--threads",
         str(options.threads),
     )  # fmt: skip
-    facts.append(fit_fact(folder, **measured))
+    facts.append(fit_fact(**measured))
     what = f"{FIT}, {EPOCHS} epochs of fit: seconds"
     rows = [below(what, measured["seconds"], FIT_TARGET, measured["is_real"])]
     if folder:
@@ -47,7 +47,7 @@ def measure(names: Sequence[str], options: argparse.Namespace, facts: list[str])
     return {TITLE: report.table(HEADER, rows)}
 
 
-def fit_fact(folder: str, seconds: Sequence[float], accuracy: float, is_real: bool) -> str:
+def fit_fact(seconds: Sequence[float], accuracy: float, is_real: bool) -> str:
     """Return the line about `fit`."""
     data = "of Fashion-MNIST" if is_real else "made up, as Fashion-MNIST is not there (--data-dir, or TINYNET_DATA)"
     return (

@@ -44,16 +44,26 @@ def set_backend(name: str) -> None:
     config.choose_backend(name)
 
 
-@contextlib.contextmanager
-def use_backend(name: str) -> Iterator[ModuleType]:
-    """Choose the backend inside a `with` block, for this thread only.
+def use_backend(name: str) -> contextlib.AbstractContextManager[ModuleType]:
+    """Choose the backend inside a `with` block, for this thread only. Without `with` it chooses nothing.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name.
+    ImportError
+        If the backend cannot be imported here.
 
     Examples
     --------
     >>> with tinynet.use_backend("numpy"):
     ...     model.build((784,))
     """
-    wing = _load(config.check_backend(name))
+    return _inside(name, _load(config.check_backend(name)))
+
+
+@contextlib.contextmanager
+def _inside(name: str, wing: ModuleType) -> Iterator[ModuleType]:
     token = config.choose_backend_here(name)
     try:
         yield wing
