@@ -30,17 +30,20 @@ def data(rng):
 
 
 @pytest.fixture
-def little(on_gpu):
+def little(on_gpu, monkeypatch):
     """Let the GPU have so many bytes for arrays, beside those that are in use."""
     import cupy
 
-    pool = cupy.get_default_memory_pool()
+    pool = cupy.cuda.MemoryPool()  # one of its own: in the other lie pieces that earlier tests needed
+    monkeypatch.setattr(cupy, "get_default_memory_pool", lambda: pool)
 
     def limit(size):
-        pool.set_limit(size=pool.used_bytes() + size)
+        gc.collect()
+        pool.free_all_blocks()
+        pool.set_limit(size=pool.total_bytes() + size)
 
-    yield limit
-    pool.set_limit(size=0)
+    with cupy.cuda.using_allocator(pool.malloc):
+        yield limit
 
 
 def compiled(make):

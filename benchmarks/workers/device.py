@@ -55,8 +55,8 @@ def time_steps(runner: DeviceRunner, steps: int, clock: Callable[[], float] = ti
         start, begun = clock(), runner.timer.mark()
         runner.run(stretch)
         ended = runner.timer.mark()
+        device += runner.timer.seconds(begun, ended)  # which waits for the device
         wall += clock() - start
-        device += runner.timer.seconds(begun, ended)
     return {"device": device / steps, "wall": wall / steps}
 
 

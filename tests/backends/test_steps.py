@@ -1,6 +1,7 @@
 """Steps that a wing does by heart, and batches that it copies over: the same numbers as without."""
 
 import contextlib
+import gc
 import importlib
 import logging
 import sys
@@ -215,6 +216,16 @@ def test_what_no_graph_can_repeat_is_run_as_it_comes(on_gpu, caplog, wrong):
     assert len(times) == 5  # the second call tried to record it, and computed nothing
     said, = caplog.messages
     assert said.startswith("This step is run kernel by kernel, as it cannot be recorded as a CUDA graph: ")
+
+
+def test_no_garbage_is_collected_while_a_step_is_recorded(on_gpu):
+    """What it would free on the GPU has no place there."""
+    steps = importlib.import_module("tinynet.backends.cupy.steps")
+    x, collects = steps.cp.ones((3,), "float32"), []
+    repeated = steps.repeat(lambda x: collects.append(gc.isenabled()), tuple, None)
+    for _ in range(3):
+        repeated(x)
+    assert collects == [True, False] and gc.isenabled()
 
 
 def test_a_steps_own_error_is_raised(on_gpu):

@@ -10,9 +10,10 @@ Streams may be made to run late (`streams.putting_off`), and launches be run aga
 under ThreadSanitizer (`races`).
 
 What it cannot show: how fast anything is; what threads of different blocks do to each other, for blocks run one after
-the other; the last bits of the GPU's own functions, of its fused multiply-add and of cuBLAS; what a GPU makes of floats
-that fit no integer; misaligned addresses of vectors; a read of another array's numbers within one allocation; several
-devices; and limits of the hardware (registers, shared memory), which NVRTC looks at in `test_cuda_sources.py`.
+the other; the last bits of the GPU's own functions, of its fused multiply-add and of cuBLAS; that CuPy has floats below
+1.2e-38 taken for 0 (-ftz=true); CuPy's pool, which hands out pieces of 512 bytes; what a GPU makes of floats that fit
+no integer; misaligned addresses of vectors; a read of another array's numbers within one allocation; several devices;
+and limits of the hardware (registers, shared memory), which NVRTC looks at in `test_cuda_sources.py`.
 """
 
 import sys

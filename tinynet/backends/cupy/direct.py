@@ -5,9 +5,8 @@ which have a group for each channel. Shapes are those of :func:`tinynet.backends
 of a group, F).
 """
 
-import cupy as cp
-
 from tinynet.backends.cupy.launch import BLOCKS, Source
+from tinynet.backends.cupy.memory import empty
 from tinynet.backends.cupy.sums import as_bounds, sum_rows
 from tinynet.backends.cupy.windows import as_arguments, each_row, threads_for
 
@@ -47,7 +46,7 @@ def kernel_gradient(x, dy, y, dkernel, dbias, window, buffer):
     _source.launch("kernel_gradient", (parts, blocks), threads, x, dy, y, found, rows, rows_of_part, H, W, C,
                    dkernel.shape[2], F, *as_arguments(window))
     # The bias' sums come last; where nobody wants them they still need a place.
-    sum_rows(found, dkernel, cp.empty((F,), x.dtype) if dbias is None else dbias)
+    sum_rows(found, dkernel, empty((F,), x.dtype) if dbias is None else dbias)
 
 
 def image_gradient(kernel, dy, dx, window):

@@ -32,6 +32,7 @@ MOST = 2**31 - 2**20
 
 _MOST_BESIDE = 65535  # blocks along the second and the third axis of a launch
 _HERE = Path(__file__).parent
+_INTEGERS, _FLOATS = (bool, int, np.integer), (float, np.floating)
 _C_NAMES = {"float32": "float", "float64": "double"}
 
 
@@ -69,8 +70,8 @@ class Source:
         if max(blocks[1:], default=0) > _MOST_BESIDE:
             raise ValueError(f"The kernel {kernel} shares a row of tasks among {_MOST_BESIDE} blocks at most; take "
                              f"smaller images or fewer filters. Received: a row that needs {max(blocks[1:])}")
-        found = {a.dtype.name for a in arguments if isinstance(a, cp.ndarray)}
-        dtype = "float64" if "float64" in found and "float32" not in found else "float32"
+        found = {a.dtype.char for a in arguments if isinstance(a, cp.ndarray)}  # dtype.name takes NumPy a while
+        dtype = "float64" if "d" in found and "f" not in found else "float32"
         given = tuple(map(_as_c, arguments))
         keep(given)
         compiled(self.room, kernel, dtype)(blocks, (threads,), given)
@@ -83,7 +84,7 @@ def compiled(room: str, kernel: str, dtype: str):
     Raises
     ------
     RuntimeError
-        If NVIDIA's compiler is not there, or does not know the device.
+        If NVIDIA's compiler is not there.
     """
     try:
         return _module(room, dtype).get_function(kernel)
@@ -112,11 +113,11 @@ def _as_c(argument):
         if argument.size > MOST:
             raise _too_large(f"an array of shape {argument.shape}")
         return argument
-    if isinstance(argument, bool | int | np.integer):
+    if isinstance(argument, _INTEGERS):
         if not -MOST <= argument <= MOST:
             raise _too_large(argument)
         return np.int32(argument)
-    if isinstance(argument, float | np.floating):
+    if isinstance(argument, _FLOATS):
         return np.float64(argument)
     return argument
 

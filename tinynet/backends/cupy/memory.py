@@ -79,10 +79,11 @@ def fits(size: int) -> bool:
 
 
 def free_bytes() -> int | None:
-    """Equals numpy.memory.free_bytes. CuPy holds some for arrays to come, and may have been told not to take all."""
+    """Equals numpy.memory.free_bytes. CuPy gives back what it held for arrays to come, and may have a limit."""
     pool = cp.get_default_memory_pool()
-    free, limit = cp.cuda.runtime.memGetInfo()[0] + pool.free_bytes(), pool.get_limit()
-    return min(free, limit - pool.used_bytes()) if limit else free
+    pool.free_all_blocks()  # what CuPy holds beside its arrays is in pieces, and no array of a larger size
+    free, limit = cp.cuda.runtime.memGetInfo()[0], pool.get_limit()
+    return min(free, max(0, limit - pool.total_bytes())) if limit else free
 
 
 def take(x: cp.ndarray, rows: cp.ndarray, out: cp.ndarray) -> None:

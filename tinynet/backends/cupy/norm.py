@@ -5,9 +5,8 @@ What is summed by channels is shared by blocks of threads, each with a strip of 
 leaves its sums, and a second launch adds them up. The order is always the same, so equal numbers give equal bits.
 """
 
-import cupy as cp
-
 from tinynet.backends.cupy.launch import BLOCKS, THREADS, Source
+from tinynet.backends.cupy.memory import empty
 
 LANES = 32  # neighbouring channels of a block: 32 numbers of float32 are one line of the cache
 FEW_LANES = 4  # where the strips' sums are added up, more threads go through the strips
@@ -28,7 +27,7 @@ def moments(x, mean, variance) -> None:
     """
     M, C = x.shape
     strips = _strips(M, C)
-    of_strips = None if strips == 1 else cp.empty((strips, C, 3), "float64")
+    of_strips = None if strips == 1 else empty((strips, C, 3), "float64")
     _launch("moments", strips, C, LANES, x, of_strips, mean, variance, M)
     if strips > 1:
         _launch("merge_moments", 1, C, FEW_LANES, mean, variance, of_strips, strips)
@@ -53,12 +52,12 @@ def batch_norm_backward(x, mean, inv_std, gamma, beta, dy, dx, dgamma, dbeta, of
     needs_sums = dgamma is not None or dbeta is not None or (of_batch and dx is not None)
     strips, totals = _strips(M, C), None
     if needs_sums:
-        of_strips = None if strips == 1 else cp.empty((strips, C, 2), "float64")
+        of_strips = None if strips == 1 else empty((strips, C, 2), "float64")
         _launch("batch_norm_backward", strips, C, LANES, *given, of_strips, dx, dgamma, dbeta, bool(of_batch),
                 *limits, M)
         if strips == 1:
             return
-        totals = cp.empty((C, 2), "float64")
+        totals = empty((C, 2), "float64")
         _launch("add_strips", 1, C, FEW_LANES, dgamma, dbeta, of_strips, totals, strips)
     if dx is not None:
         _launch("batch_norm_dx", _short_strips(M, C), C, LANES, *given, totals, dx, bool(of_batch), *limits, M)
@@ -81,7 +80,7 @@ def layer_norm_backward(x, mean, inv_std, gamma, dy, dx, dgamma, dbeta) -> None:
         _by_rows("layer_norm_dx", x, mean, inv_std, gamma, dy, dx)
     if dgamma is not None or dbeta is not None:
         strips = _strips(M, C)
-        of_strips = None if strips == 1 else cp.empty((strips, C, 2), "float64")
+        of_strips = None if strips == 1 else empty((strips, C, 2), "float64")
         _launch("layer_norm_sums", strips, C, LANES, x, mean, inv_std, dy, of_strips, dgamma, dbeta, M)
         if strips > 1:
             _launch("add_strips", 1, C, FEW_LANES, dgamma, dbeta, of_strips, None, strips)

@@ -5,10 +5,9 @@ replays with what stands there.
 """
 
 import cupy as cp
-import numpy as np
 
 from tinynet.backends.cupy.launch import THREADS, Source
-from tinynet.backends.cupy.memory import number
+from tinynet.backends.cupy.memory import empty, number
 from tinynet.backends.cupy.totals import add_up, blocks_for
 
 _source = Source("optim")
@@ -52,7 +51,7 @@ def shorten(grads, longest) -> None:
     its part of the gradients.
     """
     blocks = [blocks_for(grad.size) for grad in grads]
-    sums = cp.empty(sum(blocks), np.float64)
+    sums = empty((sum(blocks),), "float64")
     start = 0
     for grad, count in zip(grads, blocks, strict=True):
         _source.launch("sum_squares", count, THREADS, grad, grad.size, sums[start : start + count])

@@ -6,6 +6,7 @@ that are made while it is recorded.
 """
 
 import contextlib
+import gc
 import threading
 from collections.abc import Callable
 
@@ -40,11 +41,11 @@ class Graph:
     """
 
     def __init__(self, work: Callable, arrays):
-        self._pool = cp.cuda.MemoryPool()
+        self._pool = cp.cuda.MemoryPool()  # it must end before the arrays in it do, as CuPy's pools leak otherwise
         self._kept: list = [arrays]
         stream = cp.cuda.Stream(non_blocking=True)
         cp.cuda.get_current_stream().synchronize()
-        with stream, cp.cuda.using_allocator(self._pool.malloc):
+        with stream, cp.cuda.using_allocator(self._pool.malloc), _no_collection():
             stream.begin_capture()
             _here.kept = self._kept
             try:
@@ -62,6 +63,18 @@ class Graph:
     def launch(self) -> None:
         """Do it all again, on the stream that is current."""
         self._graph.launch()
+
+
+@contextlib.contextmanager
+def _no_collection():
+    """Let Python not collect garbage meanwhile: what that frees on the GPU has no place in a recording."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _abandon(stream) -> None:

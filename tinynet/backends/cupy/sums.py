@@ -5,9 +5,8 @@ Such sums are the gradients of biases, and what many blocks have summed in parts
 
 import math
 
-import cupy as cp
-
 from tinynet.backends.cupy.launch import THREADS, Source
+from tinynet.backends.cupy.memory import empty
 
 COLUMNS = 8
 """Columns that a block sums: as many floats as memory hands over at once."""
@@ -42,7 +41,7 @@ def sum_rows(x, sums, rest=None, y=None, dz=None):
     rows, columns = math.prod(x.shape[:-1]), x.shape[-1]
     parts = 1 if rows <= ALONE else min(ALONE, -(-rows // ROWS))
     if parts > 1:
-        found = None if sums is None else cp.empty((parts, columns), x.dtype)
+        found = None if sums is None else empty((parts, columns), x.dtype)
         _launch(x, parts, columns, y, dz, found, None)
         x, y, dz = found, None, None
     if x is not None:

@@ -3,10 +3,8 @@
 The order of the additions depends on the sizes alone, so the same numbers always make the same total, to the last bit.
 """
 
-import cupy as cp
-import numpy as np
-
 from tinynet.backends.cupy.launch import BLOCKS, THREADS, Source
+from tinynet.backends.cupy.memory import empty
 
 ROUNDS = 4
 """Rounds that one block does by itself. More are shared, at the price of a second launch."""
@@ -22,10 +20,10 @@ def blocks_for(count: int, at_once: int = THREADS) -> int:
 
 def add_up(source: Source, kernel: str, blocks: int, *arguments):
     """Launch a kernel whose blocks write one sum each, into its last argument; return the sum of them, a number."""
-    sums = cp.empty(blocks, np.float64)
+    sums = empty((blocks,), "float64")
     source.launch(kernel, blocks, THREADS, *arguments, sums)
     if blocks == 1:
         return sums
-    total = cp.empty(1, np.float64)
+    total = empty((1,), "float64")
     _source.launch("add_up", 1, THREADS, sums, blocks, total)
     return total
