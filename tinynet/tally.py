@@ -43,10 +43,6 @@ class Tally:
         for i, metric in enumerate(self._metrics, 1):
             self._counts[i] += metric.counted(shape)
 
-    def means(self) -> list[float]:
-        """Return the means so far, the loss' first."""
-        return _means(self._ops, self._metrics, self._totals, self._counts)
-
     def logs(self) -> "Logs":
         """Return the means so far by name; later batches do not change them."""
         return Logs(self._ops, self._metrics, self._totals.copy(), list(self._counts))

@@ -1,7 +1,6 @@
 """The training step: what `compile` makes of a model, a loss, an optimizer and metrics."""
 
 import contextlib
-import functools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -57,35 +56,48 @@ class Trainer:
             raise ValueError(f"A metric cannot be named 'loss', the loss' own key in History. Received: {names}")
         self.metrics: list[metrics.Metric] = []
         self._prepared_for: tuple | None = None
-        self.trained, self.tested, self.alone = Tally(), Tally(), Tally()  # an epoch, a test, one batch by itself
+        self.trained, self.tested = Tally(), Tally()
         self.is_repeating = False  # inside of `repeating`
         self._repeated: Callable | None = None
         self._settings: dict = {}
         self._changes = 0  # of the settings
 
-    def step(self, batch: Batch, tally: Tally) -> None:
-        """Make one update from a checked batch, and add its loss and metrics to `trained` or another tally."""
+    def step(self, batch: Batch) -> None:
+        """Make one update from a checked batch, and add its loss and metrics to `trained`."""
         shape = (len(batch.x), *self.model.output_shape)
+        if self.is_repeating and self._repeated is None:
+            self._repeated = self.model.ops.repeat(
+                self._update_and_add, lambda: (self.optimizer.layouts, self._changes), self._stranger())
+        with Room(self.model, lambda: shape[0]):
+            self._step(self._repeated or self._update_and_add, batch, shape)
+        self.trained.count(shape)
+
+    def step_alone(self, batch: Batch) -> list[float]:
+        """Make one update from a checked batch of host arrays, and return its loss and metrics."""
+        shape = (len(batch.x), *self.model.output_shape)
+        with Room(self.model, lambda: shape[0], holds_batch=False):
+            found = self._step(self._update, self._there(batch), shape)
+        return self._scores(*found, shape)
+
+    def _step(self, update, batch, shape):
         done = self.optimizer.iterations
         try:
-            with Room(self.model, lambda: shape[0]):
-                weight = self._row_weights(batch, shape)
-                self.optimizer.begin_step(self.model)
-                self._updater(tally)(batch.x, batch.y, weight)
+            weight = self._row_weights(batch, shape)
+            self.optimizer.begin_step(self.model)
+            return update(batch.x, batch.y, weight)
         except BaseException:
             self.optimizer.iterations = done
             raise
-        tally.count(shape)
 
-    def _updater(self, tally: Tally) -> Callable:
-        """Return :meth:`_update` for a tally, by heart if it may be."""
-        if not self.is_repeating or tally is not self.trained:
-            return functools.partial(self._update, tally)
-        if self._repeated is None:
-            self._repeated = self.model.ops.repeat(
-                functools.partial(self._update, tally), lambda: (self.optimizer.layouts, self._changes),
-                self._stranger())
-        return self._repeated
+    def _there(self, batch):
+        """Return a batch of arrays of the model's backend."""
+        ops, x, y = self.model.ops, batch.x, batch.y
+        return Batch(ops.asarray(x, x.dtype), ops.asarray(y, y.dtype), batch.weight)
+
+    def _scores(self, value, measured, shape):
+        loss, *totals = [self.model.ops.to_numpy(number).item() for number in (value, *measured)]
+        return [loss, *[metric.score(total, metric.counted(shape))
+                        for metric, total in zip(self.metrics, totals, strict=True)]]
 
     @contextlib.contextmanager
     def repeating(self) -> Iterator[None]:
@@ -126,8 +138,15 @@ class Trainer:
                         "`repeatable = True` in the class says that it does not")
         return None
 
-    def _update(self, tally, x, y, weight):
-        """Do all of a step that happens where the kernels are: forward, loss, backward, penalties, optimizer."""
+    def _update_and_add(self, x, y, weight) -> None:
+        value, measured = self._update(x, y, weight)
+        self.trained.add(value, measured, len(x))
+
+    def _update(self, x, y, weight) -> tuple:
+        """Do all of a step that happens where the kernels are: forward, loss, backward, penalties, optimizer.
+
+        Return the loss and what the metrics measured, as the backend has numbers.
+        """
         model = self.model
         if self._paired:
             p = model.logits(x, training=True, need_dx=False)
@@ -145,21 +164,31 @@ class Trainer:
             regularizers.add_gradients(model.parameters, model.ops)
             value = value + regularizers.total_penalty(model.parameters, model.ops)
         self.optimizer.apply(model)
-        tally.add(value, self._measured(y, p), len(x))
+        return value, self._measured(y, p)
 
-    def test(self, batch: Batch, tally: Tally) -> None:
-        """Add the loss and metrics of a checked batch to a tally, without training."""
+    def test(self, batch: Batch) -> None:
+        """Add the loss and metrics of a checked batch to `tested`, without training."""
+        with Room(self.model, lambda: len(batch.x)):
+            value, measured, shape = self._test(batch)
+            self.tested.add(value, measured, shape[0])
+        self.tested.count(shape)
+
+    def test_alone(self, batch: Batch) -> list[float]:
+        """Return the loss and metrics of a checked batch of host arrays, without training."""
+        with Room(self.model, lambda: len(batch.x), holds_batch=False):
+            found = self._test(self._there(batch))
+        return self._scores(*found)
+
+    def _test(self, batch):
         model = self.model
-        with Room(model, lambda: len(batch.x)):
-            p = model.logits(batch.x) if self._paired else model.propagate(batch.x)
-            dp = model.buffer("dp", p.shape)
-            value = self._loss.value_and_gradient(model.ops, batch.y, p, self._row_weights(batch, p.shape), dp)
-            if self._has_penalty():
-                value = value + regularizers.total_penalty(model.parameters, model.ops)
-            tally.add(value, self._measured(batch.y, p), len(p))
-        tally.count(p.shape)
+        p = model.logits(batch.x) if self._paired else model.propagate(batch.x)
+        dp = model.buffer("dp", p.shape)
+        value = self._loss.value_and_gradient(model.ops, batch.y, p, self._row_weights(batch, p.shape), dp)
+        if self._has_penalty():
+            value = value + regularizers.total_penalty(model.parameters, model.ops)
+        return value, self._measured(batch.y, p), p.shape
 
-    def _has_penalty(self) -> bool:
+    def _has_penalty(self):
         return any(parameter.regularizer is not None for parameter in self.model.parameters)
 
     def _measured(self, y, p) -> list:
@@ -200,7 +229,7 @@ class Trainer:
             self._loss = self.loss.on_logits()
         self.metrics = [metrics.get(name, self.loss, self.model.output_shape) for name in self.metric_names]
         self._metrics_need_values = any(metric.needs_values for metric in self.metrics)
-        for tally in (self.trained, self.tested, self.alone):
+        for tally in (self.trained, self.tested):
             tally.prepare(self.model.ops, self.metrics)
 
     def check_labels(self, y: np.ndarray, n: int) -> np.ndarray:

@@ -90,7 +90,7 @@ def _run_epoch(trainer: Trainer, batches: Iterator[Batch], steps: int, events: C
     for batch in in_steps(batches, steps):
         if events.watches_batches:
             events.call("on_train_batch_begin", done, {})
-        trainer.step(batch, tally)
+        trainer.step(batch)
         if events.watches_batches:
             events.params["samples"] = tally.samples
             events.call("on_train_batch_end", done, tally.logs())
@@ -109,7 +109,7 @@ def _run_test(trainer: Trainer, feed, steps: int, events: CallbackList) -> dict[
     trainer.tested.reset()
     for batch in in_steps(feed, steps):
         for part in _parts(batch, trainer.loss.reduction):
-            trainer.test(part, trainer.tested)
+            trainer.test(part)
     logs = dict(trainer.tested.logs())
     events.call("on_test_end", logs)
     return logs
@@ -167,12 +167,12 @@ def evaluate(trainer: Trainer, x, y, *, batch_size, verbose, sample_weight,
 
 def train_on_batch(trainer: Trainer, x, y, sample_weight, class_weight) -> float | list[float]:
     """Make one update from one batch and return its loss, or [loss, metric, ...]."""
-    return _on_batch(trainer, trainer.step, x, y, sample_weight, class_weight)
+    return _on_batch(trainer, trainer.step_alone, x, y, sample_weight, class_weight)
 
 
 def test_on_batch(trainer: Trainer, x, y, sample_weight) -> float | list[float]:
     """Return the loss of one batch, or [loss, metric, ...], without training."""
-    return _on_batch(trainer, trainer.test, x, y, sample_weight, None)
+    return _on_batch(trainer, trainer.test_alone, x, y, sample_weight, None)
 
 
 def _on_batch(trainer: Trainer, run, x, y, sample_weight, class_weight):
@@ -181,12 +181,7 @@ def _on_batch(trainer: Trainer, run, x, y, sample_weight, class_weight):
         raise ValueError(f"A batch needs at least one sample. Received: x of shape {x.shape}")
     labels = trainer.check_labels(y, len(x))
     weights = trainer.sample_weights(y, sample_weight, class_weight)
-    ops, model = trainer.model.ops, trainer.model
-    trainer.alone.reset()  # a callback may call this in the middle of an epoch, whose own sums go on
-    with Room(model, lambda: len(x), holds_batch=False):
-        run(Batch(ops.asarray(as_floats(model, x), model.dtype), ops.asarray(labels, labels.dtype), weights),
-            trainer.alone)
-    scores = trainer.alone.means()
+    scores = run(Batch(as_floats(trainer.model, x), labels, weights))
     return scores if trainer.metrics else scores[0]
 
 

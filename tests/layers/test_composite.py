@@ -388,7 +388,7 @@ def test_a_step_after_the_first_allocates_nothing_of_the_batchs_size(rng):
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        model.trainer.step(Batch(x, y, None), model.trainer.alone)
+        model.trainer.step(Batch(x, y, None))
         peak = tracemalloc.get_traced_memory()[1] - before
     finally:
         tracemalloc.stop()

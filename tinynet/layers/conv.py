@@ -169,6 +169,8 @@ class Conv2D(Convolution):
             raise ValueError(f"groups of Conv2D must divide its filters. Received: groups={groups}, filters={filters}")
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        # Its own kernels compute a ReLU, too; not where a subclass makes other logits.
+        self._keeps_logits = keeps(self, Conv2D, "logits", "logits_backward")
 
     def build(self, input_shape):
         shape = as_image_shape(input_shape, self.name)
@@ -185,13 +187,8 @@ class Conv2D(Convolution):
         self.activation.build(self.output_shape)
         return self.output_shape
 
-    @property
-    def _does_relu(self) -> bool:
-        """Whether its own kernels compute the activation too; not that of a subclass with logits of its own."""
-        return self.activation.is_relu and keeps(self, Conv2D, "logits", "logits_backward")
-
     def forward(self, x, *, training=False):
-        if not self._does_relu:
+        if not (self._keeps_logits and self.activation.is_relu):
             return super().forward(x, training=training)
         x = self.check_input(x)
         y = self._convolve(x, training, bounds=(0, math.inf))
@@ -199,7 +196,7 @@ class Conv2D(Convolution):
         return y
 
     def backward(self, dy, *, need_dx=True):
-        if not self._does_relu:
+        if not (self._keeps_logits and self.activation.is_relu):
             return super().backward(dy, need_dx=need_dx)
         dy, x, y = self.recall(dy)
         return self._go_back(dy, x, need_dx, y)

@@ -66,6 +66,8 @@ class Dense(Layer):
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
+        # Its own kernels compute a ReLU, too; not where a subclass makes other logits.
+        self._keeps_logits = keeps(self, Dense, "logits", "logits_backward")
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -82,13 +84,8 @@ class Dense(Layer):
         self.activation.build(self.output_shape)
         return self.output_shape
 
-    @property
-    def _does_relu(self) -> bool:
-        """Whether its own kernels compute the activation too; not that of a subclass with logits of its own."""
-        return self.activation.is_relu and keeps(self, Dense, "logits", "logits_backward")
-
     def forward(self, x, *, training=False):
-        if not self._does_relu:
+        if not (self._keeps_logits and self.activation.is_relu):
             z = self.logits(x, training=training)
             return self.activation.forward_over(z, training=training)
         x = self.check_input(x)
@@ -97,7 +94,7 @@ class Dense(Layer):
         return y
 
     def backward(self, dy, *, need_dx=True):
-        if not self._does_relu:
+        if not (self._keeps_logits and self.activation.is_relu):
             dz = self.activation.backward(dy)
             return self.logits_backward(dz, need_dx=need_dx)
         dy, x, y = self.recall(dy)
