@@ -1,5 +1,6 @@
 """What every layer shares: its name, its shapes, its parameters, its buffers and the arrays saved for backward."""
 
+import functools
 import re
 from collections.abc import Sequence
 from types import ModuleType
@@ -209,8 +210,8 @@ def splits_at_activation(layer: Layer) -> bool:
 
     Not so for a subclass of Dense with a forward of its own: the logits that it inherits know nothing of that.
     """
-    return (_depth(layer, "logits") <= _depth(layer, "forward")
-            and _depth(layer, "logits_backward") <= _depth(layer, "backward"))
+    return (_depth(type(layer), "logits") <= _depth(type(layer), "forward")
+            and _depth(type(layer), "logits_backward") <= _depth(type(layer), "backward"))
 
 
 def keeps(layer: Layer, owner: type, *methods: str) -> bool:
@@ -220,12 +221,13 @@ def keeps(layer: Layer, owner: type, *methods: str) -> bool:
 
 def is_same_in_training(layer: Layer) -> bool:
     """Return what `layer.same_in_training` says; no, for a subclass with a forward of its own that says nothing."""
-    return layer.same_in_training and _depth(layer, "same_in_training") <= _depth(layer, "forward")
+    return layer.same_in_training and _depth(type(layer), "same_in_training") <= _depth(type(layer), "forward")
 
 
-def _depth(layer: Layer, name: str) -> float:
-    """Return how far up its classes a layer finds that name."""
-    return next((i for i, owner in enumerate(type(layer).__mro__) if name in vars(owner)), np.inf)
+@functools.cache
+def _depth(kind: type[Layer], name: str) -> float:
+    """Return how far up a layer's classes that name is found. Each step asks for it."""
+    return next((i for i, owner in enumerate(kind.__mro__) if name in vars(owner)), np.inf)
 
 
 def with_sublayers(layer: Layer) -> list[Layer]:
