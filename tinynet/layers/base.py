@@ -182,8 +182,9 @@ class Layer:
     def _check_wing(self, x) -> None:
         if not self.ops.is_array(x):
             raise TypeError(f"Layer {self.name!r} was built for the backend {self.ops.name!r} and takes its arrays: "
-                            f"layer.ops.asarray(x, layer.dtype) makes one, a model's own forward, fit and predict take "
-                            f"NumPy arrays. Received: {type(x).__module__.split('.')[0]}.{type(x).__name__}")
+                            "layer.ops.asarray(x, layer.dtype) makes one of NumPy's, and x.get() one of NumPy's of a "
+                            "CuPy array; a model's own forward, fit and predict take NumPy arrays. "
+                            f"Received: {type(x).__module__.split('.')[0]}.{type(x).__name__}")
 
     def forget(self) -> None:
         """Drop what forward saved, where no backward will come for it."""
