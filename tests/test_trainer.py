@@ -1,15 +1,13 @@
 """The training step: what `compile` pairs, what a step changes, and what it costs."""
 
-import copy
 import math
-import pickle
 import tracemalloc
 
 import numpy as np
 import pytest
 
 import tinynet
-from tinynet import Sequential, activations, callbacks, initializers, layers, losses, metrics, optimizers
+from tinynet import Sequential, activations, callbacks, layers, losses, metrics, optimizers
 from tinynet.data import Dataset, one_hot
 
 N, CLASSES = 12, 3
@@ -349,65 +347,6 @@ def test_a_layer_of_ones_own_is_trained_through_its_own_forward(last, data):
     assert_same_weights(model, twin, rtol=1e-5)
 
 
-@pytest.mark.parametrize("optimizer", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"])
-def test_a_scaled_loss_changes_nothing_but_what_underflows(backend, optimizer, data):
-    """A power of two is exact; the penalty and the lengths that gradients are clipped to are not scaled."""
-    ways = []
-    for factor in (None, 2.0**16):
-        tinynet.set_seed(0)
-        model = network(layers.Dense(CLASSES, activation="softmax"), kernel_regularizer="l2")
-        model.compile(getattr(optimizers, optimizer)(0.1, clipnorm=0.02, loss_scale_factor=factor),
-                      "sparse_categorical_crossentropy")
-        losses_ = model.fit(*data, epochs=3, batch_size=5, verbose=0).history["loss"]
-        ways.append([np.array(losses_), np.array(model.train_on_batch(*data)), *model.get_weights()])
-    for plain, scaled in zip(*ways, strict=True):
-        np.testing.assert_array_equal(plain, scaled)
-
-
-def test_a_scaled_loss_keeps_gradients_that_underflow(backend):
-    """Between the layers the gradient is 2e-30 · 1e-20, which float32 does not have."""
-    for factor, moves in ((None, False), (2.0**60, True)):
-        first = layers.Dense(1, kernel_initializer="zeros", input_shape=(1,))
-        model = Sequential([first, layers.Dense(1, kernel_initializer=initializers.Constant(1e-20), use_bias=False)])
-        model.compile(optimizers.Adam(0.1, epsilon=1e-30, loss_scale_factor=factor), "mse")
-        model.train_on_batch(np.full((1, 1), 1e30), np.full((1, 1), 1e-30))
-        assert (first.get_weights()[0] != 0).any() == moves
-
-
-def test_the_factor_may_change_during_fit(backend, data):
-    ways = []
-    for factors in ([None] * 6, [None, 8.0, 8.0, 64.0, None, None]):
-        tinynet.set_seed(0)
-        model = classifier()
-        model.compile("adam", "sparse_categorical_crossentropy")
-
-        def change(epoch, logs, optimizer=model.optimizer, factors=factors):
-            optimizer.loss_scale_factor = factors[epoch]
-
-        model.fit(*data, epochs=6, batch_size=4, verbose=0, callbacks=[callbacks.LambdaCallback(on_epoch_begin=change)])
-        ways.append(model)
-    assert_same_weights(*ways)
-
-
-class Root(metrics.MeanSquaredError):
-    """A user's metric: no mean, but a root of one."""
-
-    def score(self, total, count):
-        return math.sqrt(super().score(total, count))
-
-
-def test_what_a_metric_makes_of_its_sum_is_told_everywhere(backend, data):
-    x, y = data[0], data[0][:, :CLASSES]
-    model = network(layers.Dense(CLASSES))
-    model.compile(optimizers.SGD(0.0), "mse", [Root()])
-    alone = Root()
-    alone.update_state(y, model.predict(x))
-    wanted = pytest.approx(alone.result(), rel=1e-5)
-    assert model.evaluate(x, y, verbose=0)[1] == wanted
-    assert model.train_on_batch(x, y)[1] == wanted
-    assert model.fit(x, y, verbose=0).history[alone.name] == [wanted]
-
-
 def test_what_fit_would_never_call_is_refused():
     class Resulting(metrics.MeanSquaredError):
         def result(self):
@@ -456,47 +395,3 @@ def test_a_step_that_fails_does_not_count(backend, data):
         model.train_on_batch(*data)
     assert failing.optimizer.iterations == 1
     assert_same_weights(failing, other)
-
-
-def test_a_fit_inside_of_another_keeps_its_own_sums(backend, data):
-    model = classifier()
-    model.compile(optimizers.SGD(0.0), "sparse_categorical_crossentropy")
-    wanted = model.evaluate(*data, verbose=0)
-    inner = []
-
-    def fit(batch, logs):
-        if batch == 1:
-            inner.append(model.fit(data[0] * 9, data[1], verbose=0).history["loss"][0])
-            with pytest.raises(RuntimeError, match="cannot move while fit trains it"):
-                model.to("numpy")
-
-    watch = callbacks.LambdaCallback(on_train_batch_end=fit)
-    history = model.fit(*data, batch_size=4, epochs=2, verbose=0, callbacks=[watch]).history
-    np.testing.assert_allclose(history["loss"], [wanted, wanted], rtol=1e-5)
-    assert len(inner) == 2 and inner[0] != pytest.approx(wanted, rel=1e-3)
-
-
-def test_logs_of_a_batch_are_like_a_dictionary(backend, data):
-    seen = []
-
-    def look(batch, logs):
-        logs["batch"] = batch
-        seen.append((pickle.loads(pickle.dumps(logs)), logs.copy(), dict(logs), copy.deepcopy(logs), {} | logs))
-        del logs["batch"]
-        assert list(logs) == ["loss", "accuracy"] and len(logs) == 2
-
-    model = classifier()
-    model.compile("sgd", "sparse_categorical_crossentropy", ["accuracy"])
-    model.fit(*data, batch_size=6, verbose=0, callbacks=[callbacks.LambdaCallback(on_train_batch_end=look)])
-    assert len(seen) == 2
-    for batch, (first, *others) in enumerate(seen):
-        assert type(first) is dict and list(first) == ["loss", "accuracy", "batch"] and first["batch"] == batch
-        assert all(other == first for other in others)
-
-
-def test_a_used_optimizer_can_be_copied(backend, data):
-    model = classifier()
-    model.compile("adam", "sparse_categorical_crossentropy")
-    model.train_on_batch(*data)
-    if backend != "cupy":  # whose arrays' copies are CuPy's own matter
-        assert copy.deepcopy(model.optimizer).iterations == 1

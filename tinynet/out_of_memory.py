@@ -42,14 +42,17 @@ class Room:
         pass
 
     def __exit__(self, kind, error, trace) -> None:
-        if not isinstance(error, self.error) or not self.model.built or not self.size():
+        if not isinstance(error, self.error) or not self.model.built:
+            return
+        size = self.size()
+        if not size:
             return
         said = f"{type(error).__name__}: {error}"
         traceback.clear_frames(trace)  # or what they were at work with would hold its memory
         for layer in with_sublayers(self.model):
             layer.release()
-        raise MemoryError(f"{self.model.kind} {self.model.name!r} has no room for a batch of {self.size()} samples; "
-                          f"{self._advice(self.size())}. Received: {said}") from None
+        raise MemoryError(f"{self.model.kind} {self.model.name!r} has no room for a batch of {size} samples; "
+                          f"{self._advice(size)}. Received: {said}") from None
 
     def _advice(self, size: int) -> str:
         free = self.model.ops.free_bytes()

@@ -26,6 +26,9 @@ class Layer:
     The arrays that a layer returns are its own buffers, overwritten by its next call: copy what you keep. Models do
     that for their callers.
 
+    On a GPU `fit` records a step and replays it, which does not run a layer's Python again. A step with a layer of your
+    own is therefore run kernel by kernel, unless its class says `repeatable = True`: that it does the same each time.
+
     Parameters
     ----------
     name : str, optional

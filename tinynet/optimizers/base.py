@@ -11,7 +11,7 @@ from types import ModuleType
 from tinynet.layers import Layer
 from tinynet.layers.parameters import Arena, Parameter, settle, stretches
 
-LARGEST_SCALE = 2.0**127  # a power of two that float32 has, and the inverse of one that it has too
+LARGEST_SCALE = 2.0**126  # float32 has this power of two and its inverse without a loss of digits
 
 
 class Optimizer:
@@ -45,10 +45,10 @@ class Optimizer:
         for argument, norm in (("clipnorm", clipnorm), ("global_clipnorm", global_clipnorm)):
             if norm is not None and not norm > 0:
                 raise ValueError(f"{type(self).__name__}: {argument} must be above 0. Received: {norm!r}")
-        if loss_scale_factor is not None and not (
-                isinstance(loss_scale_factor, numbers.Real) and 0 < loss_scale_factor < LARGEST_SCALE):
-            raise ValueError(f"{type(self).__name__}: loss_scale_factor must be a number above 0 and below 2**127, as "
-                             f"float32 has no larger ones. Received: {loss_scale_factor!r}")
+        if loss_scale_factor is not None and not (isinstance(loss_scale_factor, numbers.Real)
+                                                  and 1 / LARGEST_SCALE <= loss_scale_factor <= LARGEST_SCALE):
+            raise ValueError(f"{type(self).__name__}: loss_scale_factor must be a number from 2**-126 to 2**126, for "
+                             f"float32. Received: {loss_scale_factor!r}")
         self.learning_rate: float | Callable[[int], float] = learning_rate
         self.clipnorm = clipnorm
         self.global_clipnorm = global_clipnorm

@@ -1,8 +1,8 @@
 """CUDA graphs: all that a function launches, recorded once, and launched again as one.
 
 While a stream records, nothing runs: every launch is noted down with the addresses of its arrays. So a graph is right
-as long as those arrays are where they were: it holds on to all of them, and has a memory pool of its own for those
-that are made while it is recorded.
+as long as those arrays are where they were: it holds on to those that kernels of this wing and cuBLAS are given, and
+has a memory pool of its own for those that are made while it is recorded.
 """
 
 import contextlib
@@ -92,7 +92,8 @@ def keep(arguments) -> None:
 class HostArrays:
     """Notes whether anything comes from the host inside of ``with HostArrays() as noted:``: no graph can repeat that.
 
-    `noted.by` is then the name of the layer that asked for it, or "the step"; else None.
+    `noted.by` is then the name of the layer that asked for it, or "the step"; else None. It is used in the first run of
+    a step: a recording that breaks off has already done the host's part of a step, such as draws, once too often.
     """
 
     def __init__(self):
